@@ -1,0 +1,57 @@
+"""Every error of the library.
+
+LoggerLibError
+├── UnknownDestination       a name that no built-in and no entry point answers to
+├── SettingMissing           a destination lacks a variable that it needs
+├── DestinationNotReadable   ``create_reader`` of a destination that can only be written
+├── DestinationUnavailable   the optional package of a destination is not installed
+└── NoLoggerBound            ``current_logger`` outside a registered blueprint
+"""
+
+
+class LoggerLibError(Exception):
+    """The base of the library's errors."""
+
+
+class UnknownDestination(LoggerLibError):
+    """A destination was named that neither the library nor an installed package provides."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"no logger is called {name!r}: choose from {', '.join(known)}, or install a package "
+            "that offers it under the entry point group 'logger_lib.factories'"
+        )
+
+
+class SettingMissing(LoggerLibError):
+    """A destination was chosen without the setting that says where it is."""
+
+    def __init__(self, destination: str, setting: str) -> None:
+        super().__init__(f"the {destination} logger needs {setting}: set it, or leave the logger out")
+
+
+class DestinationNotReadable(LoggerLibError):
+    """Records that went to this destination cannot be read back from it."""
+
+    def __init__(self, factory: str) -> None:
+        super().__init__(f"{factory} writes to a destination that cannot be read: read from another")
+
+
+class DestinationUnavailable(LoggerLibError):
+    """The package that a destination is built on is not installed."""
+
+    def __init__(self, destination: str, package: str) -> None:
+        super().__init__(
+            f"the {destination} logger needs the package {package}: install it, "
+            f"or leave {destination!r} out of the loggers"
+        )
+
+
+class NoLoggerBound(LoggerLibError):
+    """A logger was asked for where no registered blueprint is handling a request."""
+
+    def __init__(self, blueprint: str | None) -> None:
+        super().__init__(
+            f"blueprint {blueprint!r} has no loggers: register it with "
+            "logger_lib.flask.register_blueprint(app, blueprint, loggers=(…))"
+        )

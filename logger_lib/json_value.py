@@ -1,0 +1,6 @@
+"""The type of JSON: what a record may carry, with nothing left unknown."""
+
+from typing import TypeAlias
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, JsonValue]

@@ -1,0 +1,87 @@
+"""The contract of the library: a family of objects for each destination (Abstract Factory).
+
+Nothing outside a factory knows which logger or reader it talks to.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from logger_lib.counters import Counters
+from logger_lib.errors import DestinationNotReadable
+from logger_lib.record import LogRecord
+
+
+class Logger(ABC):
+    """One destination of records."""
+
+    @abstractmethod
+    def log(self, record: LogRecord) -> None:
+        """Take ``record``; never block on the destination, never raise for its failure."""
+
+    @abstractmethod
+    def flush(self, timeout: float) -> bool:
+        """Write what was taken before this call; say whether it was done in ``timeout`` seconds."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the logger holds. What is not flushed is lost, and counted as dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which records to read. Newest first; ``None`` means any. ``since`` counts, ``until`` does not."""
+
+    app: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    room: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: str | None = None
+    limit: int = 100
+
+
+class LogReader(ABC):
+    """Reads back what the loggers of the same factory have written."""
+
+    @abstractmethod
+    def read(self, query: LogQuery) -> list[LogRecord]:
+        """Return at most ``query.limit`` records, newest first by record id.
+
+        Only records older than the record id ``query.before`` are returned, so that the last id
+        of one page asks for the next.
+        """
+
+
+class LoggerFactory(ABC):
+    """Makes the loggers and the reader of one destination, and counts what happens to records."""
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:
+        """Make the factory from the environment's names and values.
+
+        Raises ``SettingMissing`` naming the variable that the destination needs.
+        """
+
+    @abstractmethod
+    def create_logger(self, name: str) -> Logger:
+        """Return a logger for the part of the program called ``name``."""
+
+    def create_reader(self) -> LogReader:
+        """Return the reader of this destination.
+
+        Raises ``DestinationNotReadable`` where the destination can only be written.
+        """
+        raise DestinationNotReadable(type(self).__name__)
+
+    def prepare(self) -> None:
+        """Make what the destination needs before its first record: tables, indexes. Repeatable."""
