@@ -5,8 +5,18 @@ LoggerLibError
 ├── SettingMissing           a destination lacks a variable that it needs
 ├── DestinationNotReadable   ``create_reader`` of a destination that can only be written
 ├── DestinationUnavailable   the optional package of a destination is not installed
+├── NotALoggerFactory        an entry point names something that is not a factory
+├── RecordsRejected          a destination refused some records of a batch and wrote the rest
 └── NoLoggerBound            ``current_logger`` outside a registered blueprint
 """
+
+# ruff: noqa: N818  the names say what happened, as they read in a log
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logger_lib.record import LogRecord
 
 
 class LoggerLibError(Exception):
@@ -27,14 +37,18 @@ class SettingMissing(LoggerLibError):
     """A destination was chosen without the setting that says where it is."""
 
     def __init__(self, destination: str, setting: str) -> None:
-        super().__init__(f"the {destination} logger needs {setting}: set it, or leave the logger out")
+        super().__init__(
+            f"the {destination} logger needs {setting}: set it, or leave the logger out"
+        )
 
 
 class DestinationNotReadable(LoggerLibError):
     """Records that went to this destination cannot be read back from it."""
 
     def __init__(self, factory: str) -> None:
-        super().__init__(f"{factory} writes to a destination that cannot be read: read from another")
+        super().__init__(
+            f"{factory} writes to a destination that cannot be read: read from another"
+        )
 
 
 class DestinationUnavailable(LoggerLibError):
@@ -45,6 +59,24 @@ class DestinationUnavailable(LoggerLibError):
             f"the {destination} logger needs the package {package}: install it, "
             f"or leave {destination!r} out of the loggers"
         )
+
+
+class NotALoggerFactory(LoggerLibError):
+    """An installed package offers, as a destination, something that is not a ``LoggerFactory``."""
+
+    def __init__(self, name: str, target: str) -> None:
+        super().__init__(
+            f"the entry point {name!r} names {target}, which is no subclass of "
+            "logger_lib.LoggerFactory: correct the package that offers it"
+        )
+
+
+class RecordsRejected(LoggerLibError):
+    """Some records of a batch can never be written there; the rest of the batch was."""
+
+    def __init__(self, records: "Sequence[LogRecord]", reason: str) -> None:
+        super().__init__(f"{len(records)} refused, the first because {reason}")
+        self.records = records
 
 
 class NoLoggerBound(LoggerLibError):

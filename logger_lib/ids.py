@@ -15,7 +15,7 @@ def uuid7() -> str:
     millisecond and when the clock steps back. Python 3.14 brings ``uuid.uuid7``; until it is the
     oldest supported version this stands in for it.
     """
-    global _last
+    global _last  # noqa: PLW0603  the order holds for the whole process
     stamp = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
     _last = stamp if stamp > _last else _last + 1 + secrets.randbits(32)
     milliseconds, tail = _last >> _RANDOM_BITS, _last & ((1 << _RANDOM_BITS) - 1)

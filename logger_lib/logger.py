@@ -34,7 +34,7 @@ class Logger(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """Which records to read. Newest first; ``None`` means any. ``since`` counts, ``until`` does not."""
+    """Which records to read; None means any. ``since`` is included, ``until`` is not."""
 
     app: str | None = None
     event: str | None = None
@@ -83,5 +83,8 @@ class LoggerFactory(ABC):
         """
         raise DestinationNotReadable(type(self).__name__)
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  most destinations need nothing
         """Make what the destination needs before its first record: tables, indexes. Repeatable."""
+
+    def close(self) -> None:  # noqa: B027  most factories open nothing
+        """Release what the factory opened itself: clients, connections. Its loggers come first."""

@@ -1,0 +1,1 @@
+"""One module a destination: its factory, its sink and, where it can be read, its reader."""

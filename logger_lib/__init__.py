@@ -1,0 +1,62 @@
+"""Herald's logger library: one ``log(record)`` for many destinations, with Flask or without.
+
+``logger_lib.flask`` binds loggers to blueprints; ``logger_lib.destinations`` holds one module a
+destination, each of which imports its own optional package.
+"""
+
+from logger_lib.batching import BatchedLogger, BatchedLoggerFactory, Limits, Sink
+from logger_lib.counters import Counters
+from logger_lib.discovery import load_factory_class, make_factories
+from logger_lib.errors import (
+    DestinationNotReadable,
+    DestinationUnavailable,
+    LoggerLibError,
+    NoLoggerBound,
+    NotALoggerFactory,
+    RecordsRejected,
+    SettingMissing,
+    UnknownDestination,
+)
+from logger_lib.escape import escape
+from logger_lib.group import LoggerGroup
+from logger_lib.identifier import Identifier, identifier_of
+from logger_lib.ids import uuid7
+from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
+from logger_lib.offload import Offload, inline
+from logger_lib.record import Level, LogRecord, delivery_record, event_record
+
+__all__ = [
+    "BatchedLogger",
+    "BatchedLoggerFactory",
+    "Counters",
+    "DestinationNotReadable",
+    "DestinationUnavailable",
+    "Identifier",
+    "JsonObject",
+    "JsonValue",
+    "Level",
+    "Limits",
+    "LogQuery",
+    "LogReader",
+    "LogRecord",
+    "Logger",
+    "LoggerFactory",
+    "LoggerGroup",
+    "LoggerLibError",
+    "NoLoggerBound",
+    "NotALoggerFactory",
+    "Offload",
+    "RecordsRejected",
+    "SettingMissing",
+    "Sink",
+    "UnknownDestination",
+    "delivery_record",
+    "escape",
+    "event_record",
+    "identifier_of",
+    "inline",
+    "load_factory_class",
+    "make_factories",
+    "uuid7",
+]

@@ -1,0 +1,114 @@
+"""The ``console`` destination: one JSON object a line on stdout, for a log collector to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
+from logger_lib.errors import RecordsRejected
+from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.offload import Offload, inline
+from logger_lib.record import LogRecord
+
+_STDOUT = 1
+
+
+class ConsoleLoggerFactory(BatchedLoggerFactory):
+    """Makes loggers that write to a file descriptor: stdout, unless another is given.
+
+    An event is one object, with its ``data``; its deliveries are one object a recipient. All of it
+    is ASCII without control characters. A reader that stalls holds up the writing thread alone:
+    the buffer fills, then new records are dropped and counted.
+    """
+
+    def __init__(
+        self, fd: int | None = None, *, offload: Offload = inline, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__("console", limits)
+        self._sink = _ConsoleSink(_stdout() if fd is None else fd, offload)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:  # noqa: ARG003  the contract's
+        """Make the factory; it needs no setting."""
+        return cls()
+
+    @property
+    def sink(self) -> Sink:
+        """The one sink of this destination."""
+        return self._sink
+
+
+class _ConsoleSink(Sink):
+    def __init__(self, fd: int, offload: Offload) -> None:
+        self._fd = fd
+        self._offload = offload
+        # Two loggers may write at once, and a pipe takes long writes in pieces.
+        self._turn = threading.Lock()
+        self._mid_line = False
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        """Write the batch as lines; a record that is not JSON is left out of it."""
+        lines: list[str] = []
+        refused: list[LogRecord] = []
+        reason = ""
+        for record in batch:
+            try:
+                lines.extend(_lines(record))
+            except (ValueError, TypeError, RecursionError) as error:
+                refused.append(record)
+                reason = reason or f"it is not JSON: {error}"
+        if lines:
+            payload = ("\n".join(lines) + "\n").encode("ascii")
+            with self._turn:
+                self._offload(lambda: self._put(payload))
+        if refused:
+            raise RecordsRejected(refused, reason)
+
+    def _put(self, payload: bytes) -> None:
+        if self._mid_line:
+            payload = b"\n" + payload
+        # Not through sys.stdout: while a stalled reader blocks this thread inside its buffer, any
+        # ``print`` of the program would wait for the buffer's lock.
+        rest = memoryview(payload)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        finally:
+            self._mid_line = 0 < len(rest) < len(payload)
+
+
+def _lines(record: LogRecord) -> Iterator[str]:
+    head: JsonObject = {
+        "time": record.time.isoformat(),
+        "level": record.level.name.lower(),
+        "event": record.event,
+        "message": record.message,
+        "id": record.id,
+        "event_id": record.event_id,
+        "app": record.app,
+        "rooms": list(record.rooms),
+    }
+    if not record.recipients:
+        yield _ascii({**head, "data": record.fields})
+        return
+    start = _ascii(head).removesuffix("}")
+    for recipient in record.recipients:
+        yield f'{start}, "recipient": {_ascii(recipient)}}}'
+
+
+def _ascii(value: JsonValue) -> str:
+    # DEL is the one control character that JSON does not ask to be escaped.
+    return json.dumps(value, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _stdout() -> int:
+    try:
+        return sys.stdout.fileno()
+    except (AttributeError, OSError):
+        # Replaced by something that is no file, in a notebook for example.
+        return _STDOUT

@@ -1,0 +1,204 @@
+"""The ``sentry`` destination: structured logs, and an issue for errors alone.
+
+Sentry is where a team is alerted, never the record: it drops what comes faster than it takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+
+import sentry_sdk
+import sentry_sdk.logger as sentry_logs
+from sentry_sdk.scope import use_isolation_scope, use_scope
+from sentry_sdk.transport import HttpTransport
+
+from logger_lib.batching import BatchedLoggerFactory, Limits, Sink
+from logger_lib.errors import SettingMissing
+from logger_lib.record import Level, LogRecord
+
+if TYPE_CHECKING:
+    from sentry_sdk._types import Event, EventDataCategory, Hint, Log
+    from sentry_sdk.envelope import Item
+
+Attributes: TypeAlias = dict[str, str | int]
+
+# The SDK gathers at most 1,000 logs and sends 100 in a piece; a second makes pieces worth sending.
+SENTRY_LIMITS = Limits(max_batch=100, max_delay=1.0)
+_SEND_TIMEOUT = 5.0
+_OWN = "herald."
+
+
+class _Speak(Protocol):
+    def __call__(self, body: str, /, *, attributes: Attributes) -> None: ...
+
+
+_SPEAK: dict[Level, _Speak] = {
+    Level.DEBUG: sentry_logs.debug,
+    Level.INFO: sentry_logs.info,
+    Level.WARNING: sentry_logs.warning,
+    Level.ERROR: sentry_logs.error,
+    Level.CRITICAL: sentry_logs.fatal,
+}
+
+
+class SentryLoggerFactory(BatchedLoggerFactory):
+    """Makes loggers that send through a Sentry client of their own.
+
+    The program's own ``sentry_sdk.init`` is neither used nor changed. By default no data of an
+    event leaves: only names, ids and numbers. ``send_fields`` adds the data, the rooms, the
+    recipients and the message.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        environment: str | None = None,
+        send_fields: bool = False,
+        limits: Limits = SENTRY_LIMITS,
+    ) -> None:
+        super().__init__("sentry", limits)
+        self._client = _make_client(dsn, environment)
+        self._sink = _SentrySink(self._client, send_fields)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:
+        """Send to ``SENTRY_DSN``, as of ``SENTRY_ENVIRONMENT`` where that is set."""
+        dsn = settings.get("SENTRY_DSN")
+        if not dsn:
+            raise SettingMissing("sentry", "SENTRY_DSN")
+        return cls(dsn, environment=settings.get("SENTRY_ENVIRONMENT") or None)
+
+    @property
+    def sink(self) -> Sink:
+        """The one sink of this destination."""
+        return self._sink
+
+    def close(self) -> None:
+        """End the client and its threads."""
+        self._client.close(timeout=_SEND_TIMEOUT)
+
+
+class _CountingTransport(HttpTransport):
+    """The SDK's transport, which swallows every failure, made to remember that there was one."""
+
+    losses = 0
+
+    def on_dropped_event(self, loss_reason: str) -> None:
+        self.losses += 1
+        super().on_dropped_event(loss_reason)
+
+    def record_lost_event(
+        self,
+        reason: str,
+        data_category: EventDataCategory | None = None,
+        item: Item | None = None,
+        *,
+        quantity: int = 1,
+    ) -> None:
+        self.losses += 1
+        super().record_lost_event(reason, data_category, item, quantity=quantity)
+
+
+class _SentrySink(Sink):
+    def __init__(self, client: sentry_sdk.Client, send_fields: bool) -> None:
+        self._client = client
+        self._send_fields = send_fields
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        """Send the batch and wait for it, so that what waits does so in our counted buffer."""
+        before = self._losses()
+        # Scopes of our own: those of the program may hold its users.
+        with use_isolation_scope(sentry_sdk.Scope(client=self._client)) as scope, use_scope(scope):
+            scope.set_attribute("sentry.environment", self._client.options["environment"])
+            for record in batch:
+                self._send(record, scope)
+        self._client.flush(timeout=_SEND_TIMEOUT)
+        if self._losses() != before:
+            raise ConnectionError("Sentry did not take all of a batch")
+
+    def _send(self, record: LogRecord, scope: sentry_sdk.Scope) -> None:
+        attributes = _attributes(record, self._send_fields)
+        body = _body(record, self._send_fields)
+        _SPEAK[record.level](body, attributes=attributes)
+        if record.level >= Level.ERROR:
+            scope.capture_event(
+                {
+                    "level": "fatal" if record.level is Level.CRITICAL else "error",
+                    "logger": "herald",
+                    "message": body,
+                    "timestamp": record.time,
+                    # Issues are one an event name, however often it fails.
+                    "fingerprint": ["herald", record.event],
+                    "contexts": {"herald": {**attributes}},
+                }
+            )
+
+    def _losses(self) -> int:
+        transport = self._client.transport
+        return transport.losses if isinstance(transport, _CountingTransport) else 0
+
+
+def _body(record: LogRecord, send_fields: bool) -> str:
+    if send_fields:
+        return f"[{record.event}] {record.message}"
+    if record.recipients:
+        return f"[{record.event}] event sent to {len(record.recipients)} recipients"
+    return f"[{record.event}]"
+
+
+def _attributes(record: LogRecord, send_fields: bool) -> Attributes:
+    attributes: Attributes = {
+        f"{_OWN}id": record.id,
+        f"{_OWN}event": record.event,
+        f"{_OWN}time": record.time.isoformat(),
+        f"{_OWN}recipients": len(record.recipients),
+    }
+    if record.event_id is not None:
+        attributes[f"{_OWN}event_id"] = record.event_id
+    if record.app is not None:
+        attributes[f"{_OWN}app"] = record.app
+    if send_fields:
+        attributes[f"{_OWN}data"] = json.dumps(record.fields)
+        attributes[f"{_OWN}rooms"] = ", ".join(record.rooms)
+        attributes[f"{_OWN}sent_to"] = ", ".join(record.recipients)
+    return attributes
+
+
+def _make_client(dsn: str, environment: str | None) -> sentry_sdk.Client:
+    return sentry_sdk.Client(
+        dsn=dsn,
+        environment=environment,
+        transport=_CountingTransport,
+        enable_logs=True,
+        before_send=_without_the_programs,
+        before_send_log=_only_our_attributes,
+        # What follows keeps the program and its users out of what is sent.
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        include_local_variables=False,
+        include_source_context=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+        send_default_pii=False,
+        shutdown_timeout=0,
+    )
+
+
+def _only_our_attributes(log: Log, _hint: Hint) -> Log:
+    """Leave out what the SDK adds from the program's global scope: its user, its tags."""
+    log["attributes"] = {
+        key: value for key, value in log["attributes"].items() if key.startswith((_OWN, "sentry."))
+    }
+    return log
+
+
+def _without_the_programs(event: Event, _hint: Hint) -> Event:
+    event.pop("user", None)
+    event.pop("request", None)
+    event.pop("breadcrumbs", None)
+    event.pop("extra", None)
+    event.pop("tags", None)
+    return event

@@ -1,0 +1,321 @@
+"""Group commit: bounds, delays, the thread that writes, and what is left at the end."""
+
+import gc
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import pytest
+
+from logger_lib import (
+    BatchedLoggerFactory,
+    JsonObject,
+    Limits,
+    LogRecord,
+    RecordsRejected,
+    Sink,
+    delivery_record,
+)
+from logger_lib.batching import weight
+from tests.logger_lib.conftest import record
+
+
+class Gate(Sink):
+    """A destination that keeps its batches, and that a test can hold up or make fail."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.open.set()
+        self.error: BaseException | None = None
+        self.prepared = 0
+        self.prepare_error: Exception | None = None
+
+    def prepare(self) -> None:
+        if self.prepare_error is not None:
+            raise self.prepare_error
+        self.prepared += 1
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        self.entered.release()
+        assert self.open.wait(10)
+        if self.error is not None:
+            raise self.error
+        self.batches.append([entry.event for entry in batch])
+
+
+class GateFactory(BatchedLoggerFactory):
+    """Makes loggers that write to a ``Gate``."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__("gate", limits)
+        self.gate = Gate()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:
+        raise NotImplementedError
+
+    @property
+    def sink(self) -> Gate:
+        return self.gate
+
+
+def test_what_waits_is_one_batch() -> None:
+    """While one batch is written the next one gathers, up to ``max_batch``."""
+    factory = GateFactory(Limits(max_batch=3))
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.open.clear()
+    logger.log(record("0"))
+    assert gate.entered.acquire(timeout=10)
+    for number in range(1, 6):
+        logger.log(record(str(number)))
+    gate.open.set()
+    assert logger.flush(10)
+    assert gate.batches == [["0"], ["1", "2", "3"], ["4", "5"]]
+    logger.close()
+
+
+def test_a_delay_ends_by_time() -> None:
+    """With ``max_delay`` a lone record waits for company, and no longer than that."""
+    factory = GateFactory(Limits(max_delay=0.02))
+    logger = factory.create_logger("test")
+    logger.log(record("alone"))
+    assert factory.gate.entered.acquire(timeout=10)
+    logger.close()
+
+
+def test_a_delay_ends_by_size() -> None:
+    """With ``max_delay`` a full batch is written at once."""
+    factory = GateFactory(Limits(max_batch=2, max_delay=60))
+    logger = factory.create_logger("test")
+    logger.log(record("1"))
+    logger.log(record("2"))
+    assert factory.gate.entered.acquire(timeout=10)
+    logger.close()
+
+
+@pytest.mark.parametrize("way", ["flush", "close"])
+def test_a_delay_ends_by_asking(way: str) -> None:
+    """With ``max_delay`` flush and close commit at once what waits."""
+    factory = GateFactory(Limits(max_delay=60))
+    logger = factory.create_logger("test")
+    logger.log(record("1"))
+    if way == "flush":
+        assert logger.flush(10)
+    else:
+        logger.close()
+    assert factory.gate.batches == [["1"]]
+    logger.close()
+
+
+def test_flush_says_when_it_is_not_done() -> None:
+    """Flush returns False while the destination holds up what was taken before it."""
+    factory = GateFactory(Limits())
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.open.clear()
+    logger.log(record("held"))
+    assert not logger.flush(0)
+    assert not logger.flush(0.01)
+    gate.open.set()
+    assert logger.flush(10)
+    logger.close()
+
+
+@pytest.mark.parametrize("limits", [Limits(max_records=2), Limits(max_bytes=1500)])
+def test_a_full_buffer_drops_the_newest(limits: Limits, capfd: pytest.CaptureFixture[str]) -> None:
+    """Beyond a bound in records or bytes new records are dropped, counted and said once."""
+    factory = GateFactory(limits)
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.open.clear()
+    logger.log(record("writing"))
+    assert gate.entered.acquire(timeout=10)
+    for name in ("1", "2", "3", "4"):
+        logger.log(record(name))
+    gate.open.set()
+    logger.close()
+    assert gate.batches == [["writing"], ["1", "2"]]
+    assert (factory.counters.taken, factory.counters.dropped) == (5, 2)
+    assert capfd.readouterr().err.count("is too slow") == 1
+
+
+def test_a_record_larger_than_the_buffer_is_dropped() -> None:
+    """One record that alone exceeds the bound in bytes is dropped and counted."""
+    factory = GateFactory(Limits(max_bytes=2000))
+    logger = factory.create_logger("test")
+    logger.log(record(message="x" * 2000))
+    logger.close()
+    assert (factory.counters.dropped, factory.gate.batches) == (1, [])
+
+
+def test_close_gives_up_on_a_destination_that_hangs() -> None:
+    """Close returns after its bound; what still waits is dropped, the batch in flight may end."""
+    factory = GateFactory(Limits(close_timeout=0.02))
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.open.clear()
+    logger.log(record("writing"))
+    assert gate.entered.acquire(timeout=10)
+    logger.log(record("waiting"))
+    logger.close()
+    assert factory.counters.dropped == 1
+    gate.open.set()
+    assert logger.flush(10)
+    assert factory.counters.written == 1
+
+
+def test_a_partly_refused_batch_is_counted_exactly(capfd: pytest.CaptureFixture[str]) -> None:
+    """A destination that refuses one record of three has written two."""
+    factory = GateFactory(Limits(max_delay=60))
+    logger = factory.create_logger("test")
+    factory.gate.error = RecordsRejected([record()], "it is too long")
+    for _ in range(3):
+        logger.log(record())
+    assert logger.flush(10)
+    assert (factory.counters.written, factory.counters.failed) == (2, 1)
+    assert "1 refused, the first because it is too long" in capfd.readouterr().err
+    logger.close()
+
+
+def test_the_thread_survives_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
+    """After a batch has failed the next one is written."""
+    factory = GateFactory(Limits())
+    logger = factory.create_logger("test")
+    factory.gate.error = KeyError("gone\x1b[31m\nsecond line with a secret")
+    logger.log(record("lost"))
+    assert logger.flush(10)
+    factory.gate.error = None
+    logger.log(record("kept"))
+    logger.close()
+    assert factory.gate.batches == [["kept"]]
+    complaint = capfd.readouterr().err
+    assert "Herald logger 'gate' cannot write: KeyError: " in complaint
+    assert "\x1b" not in complaint
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_killed_thread_is_replaced() -> None:
+    """An exit raised inside the destination ends the thread; the next record starts another."""
+    factory = GateFactory(Limits())
+    logger = factory.create_logger("test")
+    factory.gate.error = SystemExit()
+    logger.log(record("lost"))
+    assert logger.flush(10)
+    factory.gate.error = None
+    for thread in threading.enumerate():
+        if thread.name == "herald-gate-test":
+            thread.join(10)
+    logger.log(record("kept"))
+    logger.close()
+    assert factory.gate.batches == [["kept"]]
+    assert factory.counters.failed == 1
+
+
+def test_preparing_is_tried_again() -> None:
+    """A destination that cannot be prepared yet is prepared before a later batch, and only once."""
+    factory = GateFactory(Limits())
+    logger = factory.create_logger("test")
+    factory.gate.prepare_error = ConnectionError("not yet")
+    logger.log(record("early"))
+    assert logger.flush(10)
+    factory.gate.prepare_error = None
+    for name in ("1", "2"):
+        logger.log(record(name))
+        assert logger.flush(10)
+    assert (factory.counters.failed, factory.counters.written, factory.gate.prepared) == (1, 2, 1)
+    logger.close()
+
+
+def test_an_idle_thread_ends_and_comes_back() -> None:
+    """The thread leaves when there is nothing to do, and the next record starts another."""
+    factory = GateFactory(Limits(idle=0.01))
+    logger = factory.create_logger("idle")
+    logger.log(record("1"))
+    _join("herald-gate-idle")
+    logger.log(record("2"))
+    assert logger.flush(10)
+    assert factory.gate.batches == [["1"], ["2"]]
+    logger.close()
+
+
+def test_a_forgotten_logger_does_not_leak() -> None:
+    """A logger that nobody closed or holds is freed once its thread is idle."""
+    factory = GateFactory(Limits(idle=0.01))
+    logger = factory.create_logger("forgotten")
+    logger.log(record("1"))
+    seen = weakref.ref(logger)
+    del logger
+    _join("herald-gate-forgotten")
+    gc.collect()
+    assert seen() is None
+    assert factory.counters.written == 1
+
+
+def test_no_thread_to_be_had(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where no thread can be started the record waits for the next one that can, and stderr says so."""
+    factory = GateFactory(Limits())
+    logger = factory.create_logger("test")
+    size = threading.stack_size(1 << 46)
+    try:
+        logger.log(record("1"))
+    finally:
+        threading.stack_size(size)
+    assert "can't start new thread" in capfd.readouterr().err
+    logger.log(record("2"))
+    logger.close()
+    assert factory.gate.batches == [["1", "2"]]
+
+
+def test_a_program_that_forgets_close_loses_nothing() -> None:
+    """What waits when the interpreter ends is written on the way out."""
+    program = (
+        "from logger_lib import *\n"
+        "from logger_lib.destinations.console import ConsoleLoggerFactory\n"
+        "logger = ConsoleLoggerFactory(limits=Limits(max_delay=60)).create_logger('main')\n"
+        "logger.log(LogRecord(event='last.words', message='bye'))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    assert ended.returncode == 0, ended.stderr
+    assert b'"event": "last.words"' in ended.stdout
+
+
+def test_a_closed_stderr_hurts_no_one() -> None:
+    """A destination that fails where stderr is closed is still counted."""
+    program = (
+        "import os, sys\n"
+        "from logger_lib import *\n"
+        "from logger_lib.destinations.console import ConsoleLoggerFactory\n"
+        "sys.stderr.close()\n"
+        "factory = ConsoleLoggerFactory(os.open('/dev/full', os.O_WRONLY))\n"
+        "logger = factory.create_logger('main')\n"
+        "logger.log(LogRecord(event='e', message='m'))\n"
+        "ok = logger.flush(10) and factory.counters.failed == 1\n"
+        "os._exit(0 if ok else 1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=30).returncode == 0
+
+
+def test_weight_counts_what_is_held() -> None:
+    """The estimate grows with the data and with the recipients, and stays near what they hold."""
+    small = weight(record(), 10**9)
+    data: JsonObject = {"text": "x" * 10_000, "list": [1, 2, {"deep": "y" * 5_000}]}
+    large = weight(LogRecord(event="e", message="m", fields=data), 10**9)
+    many = delivery_record("e", ("s" * 20,) * 1000, event_id="i", time=record().time)
+    assert small < 1000
+    assert 15_000 < large < 17_000
+    assert 70_000 < weight(many, 10**9) < 80_000
+
+
+def test_weight_ends_for_data_that_contains_itself() -> None:
+    """Data that contains itself is as large as the limit, and does not hang its caller."""
+    loop: JsonObject = {}
+    loop["self"] = loop
+    assert weight(LogRecord(event="e", message="m", fields=loop), 5_000) > 5_000
+
+
+def _join(name: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(10)

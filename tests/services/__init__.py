@@ -1,0 +1,1 @@
+"""Real services that tests start, each as a context manager."""

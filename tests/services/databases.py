@@ -1,0 +1,62 @@
+"""Temporary databases on the MariaDB and PostgreSQL servers that the tests may find.
+
+Each lives as long as its ``with`` block. A server that is absent skips the test and says why; where
+``HERALD_CI`` is set it fails it, so that a broken CI service cannot pass for a green run.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+_MARIADB = os.environ.get("HERALD_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/mysql")
+_POSTGRESQL = os.environ.get(
+    "HERALD_TEST_POSTGRESQL", "postgresql+pg8000://postgres@127.0.0.1:5432/postgres"
+)
+
+
+@contextmanager
+def temporary_mariadb() -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty utf8mb4 database that is dropped afterwards."""
+    create = "CREATE DATABASE {} CHARACTER SET utf8mb4"
+    with _temporary(_MARIADB, create, "DROP DATABASE {}") as url:
+        yield url
+
+
+@contextmanager
+def temporary_postgresql() -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty database that is dropped afterwards."""
+    with _temporary(_POSTGRESQL, "CREATE DATABASE {}", "DROP DATABASE {} WITH (FORCE)") as url:
+        yield url
+
+
+@contextmanager
+def _temporary(server_url: str, create: str, drop: str) -> Iterator[str]:
+    server = create_engine(server_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    name = f"herald_test_{uuid.uuid4().hex[:12]}"
+    try:
+        _execute(server, create.format(name))
+    except SQLAlchemyError as error:
+        absent(f"no database server at {make_url(server_url)}: {error}")
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server, drop.format(name))
+
+
+def _execute(server: Engine, statement: str) -> None:
+    with server.connect() as connection:
+        connection.execute(text(statement))
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip the running test for ``reason``; fail it where ``HERALD_CI`` is set."""
+    if os.environ.get("HERALD_CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,164 @@
+"""A real Herald: Gunicorn with our worker, on a free port, with a home of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+
+from logger_lib import JsonValue, inline
+from webapp.access.keys import ApiKeys
+from webapp.access.scopes import Scope
+from webapp.access.secret import load_secret
+from webapp.access.tokens import KeySigner
+from webapp.settings import Settings
+from webapp.storage.database import Database
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.02
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class HeraldServer:
+    """One running server; ``environ`` adds to the embedded defaults."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = home / "server.log"
+        self._environ = {
+            **os.environ,
+            "PORT": str(self.port),
+            "HERALD_HOME": str(home),
+            **(environ or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = Settings.from_environment(self._environ)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self, *arguments: str) -> None:
+        """Start the server and wait until it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *arguments],
+                cwd=ROOT,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.wait_for_log("The log goes to:", START_SECONDS)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running Gunicorn master."""
+        assert self._process is not None, "not started"
+        return self._process
+
+    @property
+    def worker_pid(self) -> int:
+        """The process id of the one worker."""
+        pids = self.worker_pids()
+        assert len(pids) == 1, pids
+        return pids[0]
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the master's children."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def stop(self) -> int:
+        """Ask the server to end (SIGTERM) and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def log_text(self) -> str:
+        """Return all that the server has printed, stdout and stderr."""
+        return self.log_file.read_text(errors="backslashreplace")
+
+    def wait_for_log(self, text: str, seconds: float = 10.0) -> str:
+        """Wait until the server has printed ``text``; return all that it has printed."""
+        wait_until(
+            lambda: text in self.log_text() or self.process.poll() is not None,
+            f"{text!r} in the server's output",
+            seconds,
+        )
+        printed = self.log_text()
+        assert text in printed, printed
+        return printed
+
+    @property
+    def first_key(self) -> str:
+        """The key that the first start has printed."""
+        found = re.search(r"Bearer (herald_[^\"]+)", self.log_text())
+        assert found, self.log_text()
+        return found[1]
+
+    def issue_key(self, *scopes: Scope, app: str = "default") -> str:
+        """Return a fresh key of ``scopes``, as ``make key`` would."""
+        database = Database(self._settings.database_url, inline)
+        try:
+            keys = ApiKeys(database, KeySigner(load_secret(self._settings)))
+            return keys.issue(app, frozenset(scopes)).token
+        finally:
+            database.close()
+
+    def post(
+        self,
+        path: str,
+        body: JsonValue,
+        key: str | None = None,
+        **headers: str,
+    ) -> requests.Response:
+        """POST ``body`` as JSON with the first key, or another one."""
+        return requests.post(
+            self.url + path,
+            json=body,
+            headers={"Authorization": f"Bearer {key or self.first_key}", **headers},
+            timeout=10,
+        )
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Wait until ``condition`` holds; fail saying ``what`` did not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what} did not come within {seconds} s")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,108 @@
+"""Migrations: they make the tables that the models say, once, and can be taken back."""
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, make_url, text
+
+from tests.services.databases import temporary_mariadb, temporary_postgresql
+from webapp.storage.engines import migration_engine
+from webapp.storage.migration import MigrationBusy, _server_lock, migrate, scripts
+from webapp.storage.tables import Base, is_ours
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/herald.db"
+    elif request.param == "mariadb":
+        with temporary_mariadb() as made:
+            yield made
+    else:
+        with temporary_postgresql() as made:
+            yield made
+
+
+def _tables(url: str) -> set[str]:
+    with migration_engine(url).connect() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_the_schema_is_what_the_models_say(url: str) -> None:
+    """After the migrations nothing is left to migrate; the logger's own tables are not ours."""
+    migrate(url)
+    with migration_engine(url).begin() as connection:
+        for table in ("event_log", "event_log_recipient"):
+            connection.execute(text(f"CREATE TABLE {table} (id INTEGER)"))
+    with migration_engine(url).connect() as connection:
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_name": lambda name, kind, _parents: kind != "table" or is_ours(name),
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+    with migration_engine(url).connect() as connection:
+        command.check(scripts(connection))
+
+
+def test_the_migrations_can_be_taken_back(url: str) -> None:
+    """Down to nothing and up again: the tables go and come back; a second start is no event."""
+    migrate(url)
+    migrate(url)
+    assert _tables(url) == {"alembic_version", "app", "api_key"}
+    with migration_engine(url).begin() as connection:
+        command.downgrade(scripts(connection), "base")
+    assert _tables(url) == {"alembic_version"}
+    migrate(url)
+    assert {"app", "api_key"} <= _tables(url)
+
+
+def _migrate_at_once(url: str, barrier: "multiprocessing.synchronize.Barrier") -> None:
+    barrier.wait()
+    migrate(url)
+
+
+def test_processes_that_start_at_once_migrate_once(url: str) -> None:
+    """Two processes that migrate at the same moment both succeed."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    processes = [context.Process(target=_migrate_at_once, args=(url, barrier)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+        assert process.exitcode == 0
+        process.close()
+    assert {"app", "api_key"} <= _tables(url)
+
+
+@pytest.mark.parametrize("temporary", [temporary_mariadb, temporary_postgresql])
+def test_waiting_for_a_migration_has_an_end(
+    temporary: Callable[[], AbstractContextManager[str]],
+) -> None:
+    """A process that migrates for ever makes the others say so, not wait for ever."""
+    with temporary() as url, migration_engine(url).connect() as other:
+        with _server_lock(other, make_url(url), 1), pytest.raises(MigrationBusy, match="1 seconds"):
+            migrate(url, wait_seconds=1)
+        assert _tables(url) == set()
+
+
+def test_a_crash_leaves_no_half_of_a_migration_in_sqlite(tmp_path: Path) -> None:
+    """A migration that fails in its middle leaves the file as it was."""
+    path = tmp_path / "herald.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE api_key (in_the_way INTEGER)")
+    connection.close()
+    url = f"sqlite:///{path}"
+    with pytest.raises(Exception, match="already exists"):
+        migrate(url)
+    assert _tables(url) == {"api_key"}

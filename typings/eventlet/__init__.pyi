@@ -1,0 +1,29 @@
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from eventlet import greenpool as greenpool
+from eventlet import hubs as hubs
+from eventlet.greenthread import GreenThread as GreenThread
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+class StopServe(Exception): ...
+
+class Timeout(BaseException):
+    def __init__(
+        self, seconds: float | None = ..., exception: BaseException | bool | None = ...
+    ) -> None: ...
+    def __enter__(self) -> Timeout: ...
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None: ...
+    def cancel(self) -> None: ...
+
+def monkey_patch(**on: bool) -> None: ...
+def sleep(seconds: float = ...) -> None: ...
+def spawn(func: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> GreenThread[_T]: ...

@@ -1,0 +1,16 @@
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from eventlet.greenthread import GreenThread
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+class GreenPool:
+    def __init__(self, size: int = ...) -> None: ...
+    def spawn(
+        self, func: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> GreenThread[_T]: ...
+    def running(self) -> int: ...
+    def free(self) -> int: ...
+    def waitall(self) -> None: ...

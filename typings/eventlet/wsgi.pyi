@@ -1,0 +1,4 @@
+class _Local:
+    already_handled: bool
+
+WSGI_LOCAL: _Local

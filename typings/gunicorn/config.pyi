@@ -1,0 +1,4 @@
+class Config:
+    keepalive: int
+    graceful_timeout: int
+    def set(self, name: str, value: int) -> None: ...

@@ -1,0 +1,3 @@
+class Request:
+    method: str
+    path: str

@@ -1,0 +1,5 @@
+import socket
+
+class BaseSocket:
+    sock: socket.socket
+    def close(self) -> None: ...

@@ -1,0 +1,16 @@
+from typing import TypeAlias
+
+_Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
+
+EVENT: int
+
+class Packet:
+    def __init__(
+        self,
+        packet_type: int = ...,
+        data: list[_Json] | None = ...,
+        namespace: str | None = ...,
+        id: int | None = ...,
+        binary: bool | None = ...,
+    ) -> None: ...
+    def encode(self) -> str: ...

@@ -1,0 +1,157 @@
+"""The composition root: the one place that names concrete classes and joins them."""
+
+import os
+from dataclasses import dataclass
+from typing import TextIO
+
+from flask import Flask
+from flask_pymongo import PyMongo
+
+from logger_lib import Logger, LoggerFactory, LoggerGroup, load_factory_class
+from logger_lib.destinations.console import ConsoleLoggerFactory
+from logger_lib.destinations.logging import LoggingLoggerFactory
+from logger_lib.destinations.mongodb import COLLECTION, MongoLoggerFactory
+from logger_lib.destinations.sql import SqlLoggerFactory
+from logger_lib.flask import init_app, register_blueprint
+from webapp import capacity
+from webapp.access.cli import make_keys_cli
+from webapp.access.first_key import DEFAULT_APP
+from webapp.access.gate import Gate
+from webapp.access.keys import ApiKeys
+from webapp.access.proxies import TrustedProxies
+from webapp.access.secret import load_secret
+from webapp.access.tokens import KeySigner
+from webapp.drain import Drain
+from webapp.environment import SocketAuth
+from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.publisher import Publisher
+from webapp.events.views import make_events_blueprint
+from webapp.health.views import make_health_blueprint
+from webapp.http_errors import register_error_handlers
+from webapp.json_body import MAX_BODY_BYTES
+from webapp.offload import make_offload
+from webapp.realtime.handlers import SocketHandlers
+from webapp.realtime.origins import OriginCheck
+from webapp.realtime.rooms import RoomManager
+from webapp.realtime.server import SocketServer
+from webapp.settings import Settings
+from webapp.start import Start
+from webapp.storage.database import Database
+from webapp.worker import DRAIN
+
+MONGO_DATABASE = "herald"
+MONGO_TIMEOUT_MS = 4000
+"""PyMongo's own default keeps its caller waiting for 30 s when the server is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The parts that say who may call."""
+
+    database: Database
+    keys: ApiKeys
+    gate: Gate
+
+
+def build_app(settings: Settings | None = None) -> Flask:
+    """Return Herald as a Flask app; raises ``SettingsInvalid`` where it cannot be."""
+    settings = settings or Settings.from_environment(os.environ)
+    app = Flask("webapp", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    access = _make_access(settings)
+    factories = {
+        name: _make_factory(name, app, settings, access.database) for name in settings.event_loggers
+    }
+    init_app(app, factories)
+    server_logger = LoggerGroup(
+        {name: factory.create_logger("server") for name, factory in factories.items()}
+    )
+    rooms = RoomManager()
+    events_logger = _register_http(app, settings, access, rooms, server_logger)
+    sockets = _make_sockets(app, settings, access, rooms, server_logger)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
+    app.cli.add_command(make_keys_cli(lambda: access.keys))
+    drain = app.extensions[DRAIN] = Drain(
+        sockets,
+        LoggerGroup({"events": events_logger, "server": server_logger}),
+        on_serving=Start(settings, access.keys, access.gate, factories.values()),
+        on_end=access.database.close,
+    )
+    app.register_blueprint(
+        make_health_blueprint({"database": access.database.ping, "drain": drain.check})
+    )
+    return app
+
+
+def _make_access(settings: Settings) -> Access:
+    database = Database(settings.database_url, make_offload())
+    signer = KeySigner(load_secret(settings))
+    database.migrate()
+    keys = ApiKeys(database, signer)
+    return Access(database, keys, Gate(keys, signer))
+
+
+def _make_factory(name: str, app: Flask, settings: Settings, database: Database) -> LoggerFactory:
+    if name == "logging":
+        return LoggingLoggerFactory(stream=_own_stderr(), offload=make_offload())
+    if name == "console":
+        return ConsoleLoggerFactory(offload=make_offload())
+    if name == "sql":
+        return SqlLoggerFactory(database.engine, offload=database.offload)
+    if name == "mongodb":
+        return _mongodb(app, settings)
+    # A destination of a third party has variables of its own, which Settings cannot know.
+    return load_factory_class(name).from_settings(os.environ)
+
+
+def _mongodb(app: Flask, settings: Settings) -> MongoLoggerFactory:
+    provider = app.json
+    mongo = PyMongo(
+        app,
+        settings.mongo_uri,
+        serverSelectionTimeoutMS=MONGO_TIMEOUT_MS,
+        connectTimeoutMS=MONGO_TIMEOUT_MS,
+        socketTimeoutMS=MONGO_TIMEOUT_MS,
+    )
+    # Flask-PyMongo would have the app's JSON speak BSON.
+    app.json = provider
+    client = mongo.cx
+    assert client is not None  # noqa: S101  PyMongo(app) has connected it
+    return MongoLoggerFactory(client.get_default_database(MONGO_DATABASE)[COLLECTION])
+
+
+def _own_stderr() -> TextIO:
+    # A stream of its own on the same descriptor: where its reader stalls, the thread that writes
+    # here holds this stream's lock, and not that of sys.stderr, which everything else prints to.
+    return open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123 - a descriptor
+
+
+def _register_http(
+    app: Flask, settings: Settings, access: Access, rooms: RoomManager, server_logger: Logger
+) -> Logger:
+    register_error_handlers(app, server_logger)
+    return register_blueprint(
+        app,
+        make_events_blueprint(Publisher(rooms), access.gate, IdempotentAnswers()),
+        loggers=settings.event_loggers,
+    )
+
+
+def _make_sockets(
+    app: Flask, settings: Settings, access: Access, rooms: RoomManager, logger: Logger
+) -> SocketServer:
+    sockets = SocketServer(
+        app,
+        rooms,
+        max_connections=capacity.max_connections(settings.max_sockets),
+        origin_allowed=OriginCheck(settings.cors_origins),
+    )
+    is_open = settings.socket_auth is SocketAuth.OPEN
+    SocketHandlers(
+        rooms,
+        access.gate,
+        logger,
+        max_sockets=settings.max_sockets,
+        open_app_id=access.keys.ensure_app(DEFAULT_APP) if is_open else None,
+    ).register(sockets)
+    return sockets

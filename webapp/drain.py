@@ -1,0 +1,68 @@
+"""Leaving in order: sockets told to go, requests answered, loggers flushed."""
+
+import time
+from collections.abc import Callable
+
+import eventlet
+
+from logger_lib import Logger
+from webapp.errors import Unavailable
+from webapp.realtime.server import SocketServer
+
+POLL = 0.02
+FLUSH_SHARE = 0.5
+"""The part of the time that is kept for flushing when requests take long to end."""
+
+
+class Drain:
+    """Ends the process's work inside a given time. Clients reconnect; nothing taken is dropped."""
+
+    def __init__(
+        self,
+        sockets: SocketServer,
+        logger: Logger,
+        on_serving: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._sockets = sockets
+        self._logger = logger
+        self._on_serving = on_serving
+        self._on_end = on_end
+        self.draining = False
+
+    def check(self) -> None:
+        """Return where new work is welcome; raises ``Unavailable`` once the drain has begun."""
+        if self.draining:
+            raise Unavailable("draining: this process is about to end")
+
+    def serving(self) -> None:
+        """Take note that the worker accepts connections from now on."""
+        self._on_serving()
+
+    def run(
+        self, *, requests_open: Callable[[], int], seconds: float, beat: Callable[[], None]
+    ) -> bool:
+        """Drain within ``seconds``; say whether every request was answered and every record kept.
+
+        ``requests_open`` counts the requests being served, sockets included. ``beat`` is called
+        all along, so that nobody takes the wait for a hang.
+        """
+        started = time.monotonic()
+        self.draining = True
+        self._sockets.close_all()
+        answered = _wait_until(
+            lambda: requests_open() == 0, started + seconds * (1 - FLUSH_SHARE), beat
+        )
+        flushed = self._logger.flush(max(0.1, started + seconds - time.monotonic() - POLL))
+        self._logger.close()
+        self._on_end()
+        return answered and flushed
+
+
+def _wait_until(condition: Callable[[], bool], deadline: float, beat: Callable[[], None]) -> bool:
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        beat()
+        eventlet.sleep(POLL)
+    return True

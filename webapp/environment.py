@@ -1,0 +1,240 @@
+"""The table of settings: each variable, how it is read, its default and why it exists.
+
+``.env.example`` is held to it by a test. What a reading function refuses is told to the operator as
+the ``must_be`` of the variable.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from marshmallow import Schema, ValidationError, fields, validate
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgres": "postgresql+pg8000",
+    "postgresql": "postgresql+pg8000",
+    "postgresql+pg8000": "postgresql+pg8000",
+    "mysql": "mysql+pymysql",
+    "mysql+pymysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "mariadb+pymysql": "mysql+pymysql",
+}
+"""The drivers that let the event loop go on; psycopg and mysqlclient wait in C and stop it."""
+
+_LOGGER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+
+
+class SocketAuth(StrEnum):
+    """Who may connect a socket."""
+
+    REQUIRED = "required"
+    OPEN = "open"
+
+
+def directory(value: str) -> Path:
+    """Return the directory that ``value`` names, seen from where the process was started."""
+    # Absolute from the start: the data must not move when something changes the directory.
+    return Path(value).expanduser().absolute()
+
+
+def split(value: str) -> tuple[str, ...]:
+    """Return the parts of a comma list, each once, without the empty ones."""
+    return tuple(dict.fromkeys(part for item in value.split(",") if (part := item.strip())))
+
+
+def _logger_names(value: str) -> tuple[str, ...]:
+    names = split(value)
+    _require(bool(names) and all(_LOGGER_NAME.fullmatch(name) for name in names))
+    return names
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.lower() for origin in split(value))
+    _require(origins == ("*",) or all(map(_is_origin, origins)))
+    return origins
+
+
+def _is_origin(origin: str) -> bool:
+    scheme, _, host = origin.partition("://")
+    return scheme in {"http", "https"} and _HOST.fullmatch(host) is not None
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in split(value))
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def _database_url(value: str) -> str:
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError) as error:
+        raise ValidationError(str(error)) from error
+    _require(url.drivername in _DRIVERS and url.database not in {None, "", ":memory:"})
+    return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
+
+
+def _url_of(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        _require(parts.scheme in schemes and bool(parts.netloc or parts.scheme == "unix"))
+        return value
+
+    return parse
+
+
+def _require(holds: bool) -> None:
+    # The text is never seen: ``Settings`` says what the variable must be instead.
+    if not holds:
+        raise ValidationError("not what it must be")
+
+
+def _about(default: str, must_be: str, why: str) -> dict[str, str]:
+    return {"default": default, "must_be": must_be, "why": why}
+
+
+class Environment(Schema):
+    """One field for each variable, loaded under the name it has in ``Settings``."""
+
+    port = fields.Integer(
+        data_key="PORT",
+        load_default=1055,
+        validate=validate.Range(1, 65535),
+        metadata=_about(
+            "1055",
+            "a whole number from 1 to 65535",
+            "The port that HTTP and Socket.IO share. Heroku sets it.",
+        ),
+    )
+    home = fields.Function(
+        data_key="HERALD_HOME",
+        deserialize=directory,
+        metadata=_about(
+            "./instance",
+            "a directory",
+            "The directory for what Herald keeps on this host: the SQLite database, the secret key,"
+            " the spool. Give it a disk that lives longer than the process.",
+        ),
+    )
+    event_loggers = fields.Function(
+        data_key="EVENT_LOGGERS",
+        deserialize=_logger_names,
+        metadata=_about(
+            "logging,sql",
+            "a comma list of loggers, such as logging,sql",
+            "Where every event and delivery is recorded: logging, console, mongodb, sentry, sql, or"
+            " one that a package adds. With MONGO_URI the default is logging,mongodb; SENTRY_DSN"
+            " adds sentry to the default.",
+        ),
+    )
+    max_sockets = fields.Integer(
+        data_key="MAX_SOCKETS",
+        load_default=10_000,
+        validate=validate.Range(1, 100_000),
+        metadata=_about(
+            "10000",
+            "a whole number from 1 to 100000",
+            "How many sockets may be connected at once; the next one is refused, so that publishing"
+            " keeps its memory and file descriptors.",
+        ),
+    )
+    socket_auth = fields.Enum(
+        SocketAuth,
+        by_value=True,
+        data_key="SOCKET_AUTH",
+        load_default=SocketAuth.REQUIRED,
+        metadata=_about(
+            "required",
+            "required or open",
+            "required: a socket connects with a token. open: anyone may connect, and join each room"
+            " whose name they know.",
+        ),
+    )
+    cors_origins = fields.Function(
+        data_key="CORS_ORIGINS",
+        deserialize=_origins,
+        load_default=(),
+        metadata=_about(
+            "",
+            "a comma list of origins such as https://app.example.com or http://localhost:3000"
+            " (no path, no slash at the end), or * alone",
+            "The sites whose pages may connect sockets and call the API beside Herald's own; * is"
+            " any site.",
+        ),
+    )
+    trusted_proxies = fields.Function(
+        data_key="TRUSTED_PROXIES",
+        deserialize=_networks,
+        load_default=(),
+        metadata=_about(
+            "",
+            "a comma list of IP addresses or networks such as 10.0.0.0/8",
+            "The reverse proxies whose X-Forwarded-For, -Proto and -Host are believed. From anyone"
+            " else these headers are dropped, as a client can write what it likes in them.",
+        ),
+    )
+    database_url = fields.Function(
+        data_key="DATABASE_URL",
+        deserialize=_database_url,
+        metadata=_about(
+            "sqlite:///<HERALD_HOME>/herald.db",
+            "postgres://, mysql://, mariadb:// or sqlite:/// with the name of a database or file",
+            "The database for apps, keys and the sql logger. In production a PostgreSQL, MySQL or"
+            " MariaDB server; then SECRET_KEY must be set too. Heroku sets it.",
+        ),
+    )
+    mongo_uri = fields.Function(
+        data_key="MONGO_URI",
+        deserialize=_url_of("mongodb", "mongodb+srv"),
+        load_default=None,
+        metadata=_about(
+            "",
+            "a mongodb:// or mongodb+srv:// address",
+            "The MongoDB that holds the central log of events.",
+        ),
+    )
+    redis_url = fields.Function(
+        data_key="REDIS_URL",
+        deserialize=_url_of("redis", "rediss", "unix"),
+        load_default=None,
+        metadata=_about(
+            "",
+            "a redis://, rediss:// or unix:// address",
+            "The Redis that carries events between hosts. Needed as soon as there are two.",
+        ),
+    )
+    sentry_dsn = fields.Function(
+        data_key="SENTRY_DSN",
+        deserialize=_url_of("https", "http"),
+        load_default=None,
+        metadata=_about(
+            "",
+            "a Sentry DSN such as https://key@o1.ingest.sentry.io/1",
+            "The Sentry project that is told of errors and notable events.",
+        ),
+    )
+    secret_key = fields.String(
+        data_key="SECRET_KEY",
+        load_default=None,
+        validate=validate.Length(min=32),
+        metadata=_about(
+            "",
+            "at least 32 characters, made at random",
+            "What API keys are signed with: a new one makes every issued key invalid. Without it"
+            " one is made and kept in HERALD_HOME/secret_key.",
+        ),
+    )

@@ -1,0 +1,121 @@
+"""Every error that a caller can see, and how each looks on the wire.
+
+HeraldError
+├── MalformedBody        400  the body is not JSON; says line and column
+├── Unauthorized         401  no key, or one that is not known (any more)
+├── Forbidden            403  the key lacks the scope
+├── NotFound             404  there is no such thing, or it is another's
+├── UnsupportedMedia     415  the body is not announced as JSON
+├── ValidationFailed     422  by field
+├── TooManySockets       503  every place for a socket is taken
+└── Unavailable          503  a part that the answer needs is out of reach; says when to come back
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Self, TypeAlias
+
+from marshmallow import ValidationError
+from marshmallow.exceptions import SCHEMA
+
+from logger_lib.json_value import JsonObject, JsonValue
+
+FieldErrors: TypeAlias = Mapping[str, "FieldErrors | Sequence[str]"]
+
+
+class HeraldError(Exception):
+    """An error with a status, a stable code for programs and a message that tells the next step."""
+
+    status = 500
+    code = "internal_error"
+    retry_after: int | None = None
+    """Seconds after which the same call may succeed; sent as ``Retry-After``."""
+
+    def __init__(self, message: str, fields: FieldErrors | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+
+    def to_wire(self) -> JsonObject:
+        """Return the envelope that every refused call gets, Socket.IO acknowledgements included."""
+        return envelope(self.code, self.message, self.fields)
+
+
+def envelope(code: str, message: str, fields: FieldErrors | None = None) -> JsonObject:
+    """Return ``{"error": {"code", "message", "fields"?}}`` (design: the contract on the wire)."""
+    error: JsonObject = {"code": code, "message": message}
+    if fields:
+        error["fields"] = _plain(fields)
+    return {"error": error}
+
+
+def _plain(fields: FieldErrors) -> JsonObject:
+    plain: JsonObject = {}
+    for name, problem in fields.items():
+        value: JsonValue = _plain(problem) if isinstance(problem, Mapping) else list(problem)
+        plain[str(name)] = value
+    return plain
+
+
+class MalformedBody(HeraldError):
+    """The body is not one JSON value in UTF-8."""
+
+    status = 400
+    code = "malformed_json"
+
+
+class Unauthorized(HeraldError):
+    """The call carries no API key, or one that was never issued, was revoked or has expired."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(HeraldError):
+    """The API key is good, but was not issued for this kind of call."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(HeraldError):
+    """What the call names does not exist, or belongs to another app."""
+
+    status = 404
+    code = "not_found"
+
+
+class UnsupportedMedia(HeraldError):
+    """The body is not declared as ``application/json``."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class ValidationFailed(HeraldError):
+    """The body is JSON, but not what the call takes."""
+
+    status = 422
+    code = "validation_failed"
+
+    @classmethod
+    def from_schema(cls, error: ValidationError) -> Self:
+        """Return the error that a marshmallow schema found, field by field."""
+        messages = error.messages
+        fields: FieldErrors = messages if isinstance(messages, dict) else {SCHEMA: messages}
+        return cls(f"check {', '.join(map(str, fields))}", fields)
+
+
+class TooManySockets(HeraldError):
+    """As many sockets are connected as ``MAX_SOCKETS`` allows."""
+
+    status = 503
+    code = "too_many_sockets"
+    retry_after = 5
+
+
+class Unavailable(HeraldError):
+    """A part that the answer depends on is out of reach for the moment."""
+
+    status = 503
+    code = "unavailable"
+    retry_after = 2

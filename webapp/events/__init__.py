@@ -1,0 +1,1 @@
+"""Publishing: an event is taken, validated, handed to the sockets and logged."""

@@ -1,0 +1,86 @@
+"""``POST /events`` and ``POST /events/batch``."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from logger_lib import JsonObject, JsonValue, Logger
+from logger_lib.flask import current_logger
+from webapp.access.gate import Caller, Gate
+from webapp.access.http_key import presented_token
+from webapp.access.scopes import Scope
+from webapp.errors import HeraldError, ValidationFailed
+from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.publisher import Publisher
+from webapp.events.schema import load_event
+from webapp.http_errors import json_response
+from webapp.json_body import MAX_DEPTH, read_json
+
+MAX_BATCH = 1000
+BATCH_DEPTH = MAX_DEPTH + 2
+"""An event in a batch may be nested as deep as one sent alone."""
+
+
+def make_events_blueprint(
+    publisher: Publisher, gate: Gate, answers: IdempotentAnswers
+) -> Blueprint:
+    """Return the blueprint through which services publish."""
+    blueprint = Blueprint("events", __name__)
+
+    @blueprint.post("/events")
+    def publish() -> Response:
+        caller = gate.admit(presented_token(request), Scope.PUBLISH)
+        body = read_json(request)
+        return _accepted(
+            answers, caller, lambda: _publish_one(publisher, caller, body, current_logger())
+        )
+
+    @blueprint.post("/events/batch")
+    def publish_batch() -> Response:
+        caller = gate.admit(presented_token(request), Scope.PUBLISH)
+        items = _batch_in(read_json(request, max_depth=BATCH_DEPTH))
+        return _accepted(
+            answers, caller, lambda: _publish_all(publisher, caller, items, current_logger())
+        )
+
+    return blueprint
+
+
+def _accepted(
+    answers: IdempotentAnswers, caller: Caller, make: Callable[[], JsonObject]
+) -> Response:
+    owner = f"{caller.app_id} {request.path}"
+    key = request.headers.get("Idempotency-Key")
+    return json_response(answers.answer(owner, key, request.get_data(), make), 202)
+
+
+def _publish_one(
+    publisher: Publisher, caller: Caller, body: JsonValue, logger: Logger
+) -> JsonObject:
+    return publisher.publish(load_event(body, caller.app_id), logger).to_wire()
+
+
+def _batch_in(body: JsonValue) -> list[JsonValue]:
+    items = body.get("events") if isinstance(body, dict) else None
+    if not isinstance(items, list) or not isinstance(body, dict) or len(body) > 1:
+        raise ValidationFailed(
+            'send {"events": […]} and nothing beside it', {"events": ["Must be the only key."]}
+        )
+    if not 1 <= len(items) <= MAX_BATCH:
+        raise ValidationFailed(
+            f"a batch has 1 to {MAX_BATCH} events",
+            {"events": [f"Must have 1 to {MAX_BATCH} items."]},
+        )
+    return items
+
+
+def _publish_all(
+    publisher: Publisher, caller: Caller, items: list[JsonValue], logger: Logger
+) -> JsonObject:
+    results: list[JsonValue] = []
+    for item in items:
+        try:
+            results.append(_publish_one(publisher, caller, item, logger))
+        except HeraldError as error:
+            results.append(error.to_wire())
+    return {"results": results}

@@ -1,0 +1,35 @@
+"""``/health/live`` and ``/health/ready``."""
+
+from collections.abc import Callable, Mapping
+
+from flask import Blueprint, Response
+
+from logger_lib import JsonObject
+from webapp.errors import HeraldError
+from webapp.http_errors import json_response
+
+
+def make_health_blueprint(parts: Mapping[str, Callable[[], None]]) -> Blueprint:
+    """Return the blueprint; each of ``parts`` raises ``HeraldError`` when it is not ready."""
+    blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+    @blueprint.get("/live")
+    def live() -> Response:
+        return json_response({"status": "live"})
+
+    @blueprint.get("/ready")
+    def ready() -> Response:
+        states: JsonObject = {name: _state(check) for name, check in parts.items()}
+        if all(state == "ok" for state in states.values()):
+            return json_response({"status": "ready", "parts": states})
+        return json_response({"status": "not ready", "parts": states}, 503)
+
+    return blueprint
+
+
+def _state(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except HeraldError as error:
+        return error.message
+    return "ok"

@@ -1,0 +1,66 @@
+"""One form for every error that leaves over HTTP."""
+
+import traceback
+
+import orjson
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from logger_lib import JsonObject, Level, Logger, LogRecord
+from webapp.errors import HeraldError, envelope
+from webapp.json_body import MAX_BODY_BYTES
+
+HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+HTTP_MESSAGES = {
+    404: "there is nothing at this path: see the README for what there is",
+    413: f"a body may have {MAX_BODY_BYTES} bytes: send less, or several batches",
+}
+
+
+def json_response(body: JsonObject, status: int = 200) -> Response:
+    """Return ``body`` as a JSON response."""
+    return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def register_error_handlers(app: Flask, logger: Logger) -> None:
+    """Have ``app`` answer every error in the envelope, and log those that are its own fault."""
+
+    def refused(error: HeraldError) -> Response:
+        response = json_response(error.to_wire(), error.status)
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="Herald"'
+        return response
+
+    def refused_by_flask(error: HTTPException) -> Response:
+        status = error.code or 500
+        code = HTTP_CODES.get(status, error.name.lower().replace(" ", "_"))
+        message = HTTP_MESSAGES.get(status, error.description or error.name)
+        response = json_response(envelope(code, message), status)
+        allowed = getattr(error, "valid_methods", None)
+        if allowed:
+            response.headers["Allow"] = ", ".join(sorted(allowed))
+        return response
+
+    def failed(error: Exception) -> Response:
+        trace = "".join(traceback.format_exception(error))
+        logger.log(
+            LogRecord(
+                level=Level.ERROR,
+                event="request.failed",
+                message=f"{type(error).__name__}: {error}",
+                fields={"traceback": trace},
+            )
+        )
+        body = envelope("internal_error", "the server failed; the failure was logged")
+        return json_response(body, 500)
+
+    app.register_error_handler(HeraldError, refused)
+    app.register_error_handler(HTTPException, refused_by_flask)
+    app.register_error_handler(Exception, failed)

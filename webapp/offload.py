@@ -1,0 +1,35 @@
+"""Real threads for calls that block the event loop.
+
+Such calls are sqlite3 and fsync, and a write to a pipe that nobody reads.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from eventlet import patcher, semaphore, tpool
+
+from logger_lib.offload import Offload, inline
+
+Result = TypeVar("Result")
+
+
+class ThreadOffload:
+    """Runs blocking calls in a real thread, one at a time, while the event loop goes on.
+
+    One at a time, because the locks inside libraries are green after patching: free to use from
+    any thread, but a green lock that two threads want at once never wakes the second one. For the
+    same reason a call must not use the ``logging`` module.
+    """
+
+    def __init__(self) -> None:
+        self._turn = semaphore.Semaphore(1)
+
+    def __call__(self, call: Callable[[], Result], /) -> Result:
+        """Run ``call`` in a thread of eventlet's pool and return its result or raise its error."""
+        with self._turn:
+            return tpool.execute(call)
+
+
+def make_offload() -> Offload:
+    """Return an offload for one destination: a real thread under eventlet, else none."""
+    return ThreadOffload() if patcher.is_monkey_patched("thread") else inline

@@ -1,0 +1,1 @@
+"""Socket.IO: who connects, which rooms they join, and how an event reaches them."""

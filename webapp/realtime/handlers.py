@@ -1,0 +1,155 @@
+"""What a client may say: connect, join, leave."""
+
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from flask import request
+from marshmallow import ValidationError
+from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
+
+from logger_lib import JsonObject, JsonValue, Level, Logger, LogRecord
+from webapp.access.gate import Gate
+from webapp.access.scopes import Scope
+from webapp.errors import (
+    HeraldError,
+    TooManySockets,
+    Unauthorized,
+    ValidationFailed,
+    envelope,
+)
+from webapp.events.schema import JoinSchema
+from webapp.realtime.rooms import RoomManager, SocketOwner
+from webapp.realtime.server import SocketServer
+
+MAX_ROOMS_PER_SOCKET = 100
+
+_join_schema = JoinSchema()
+
+
+class _SocketRequest(Protocol):
+    sid: str
+
+
+class SocketHandlers:
+    """Answers the clients of one Socket.IO server.
+
+    ``open_app_id`` is the app that sockets without a token belong to, where anyone may connect;
+    ``None`` where a token is required.
+    """
+
+    def __init__(
+        self,
+        rooms: RoomManager,
+        gate: Gate,
+        logger: Logger,
+        *,
+        max_sockets: int,
+        open_app_id: str | None,
+    ) -> None:
+        self._rooms = rooms
+        self._gate = gate
+        self._logger = logger
+        self._max_sockets = max_sockets
+        self._open_app_id = open_app_id
+
+    def register(self, sockets: SocketServer) -> None:
+        """Have ``sockets`` call these handlers."""
+        sockets.on("connect")(self.connect)
+        sockets.on("join")(self.join)
+        sockets.on("leave")(self.leave)
+        sockets.on("*")(self.unknown)
+        sockets.on_error_default(self.failed)
+
+    def connect(self, auth: JsonValue = None) -> None:
+        """Admit the socket, or refuse it with a reason that its ``connect_error`` shows."""
+        try:
+            self._admit(_current_sid(), auth)
+        except HeraldError as error:
+            self._log(Level.WARNING, "socket.refused", error.message, error.code)
+            data = error.to_wire()
+            if error.retry_after is not None:
+                data["retryAfter"] = error.retry_after
+            raise ConnectionRefused(error.message, data) from error
+        except Exception as error:
+            # Only a refusal keeps the socket out: whatever else a handler returns lets it in.
+            raise ConnectionRefused("the server failed", self.failed(error)) from error
+
+    def _admit(self, sid: str, auth: JsonValue) -> None:
+        if self._rooms.socket_count >= self._max_sockets:
+            raise TooManySockets(
+                f"all {self._max_sockets} sockets of this host are taken: connect again later"
+            )
+        owner = self._owner(_token_in(auth))
+        self._rooms.admit(sid, owner)
+
+    def _owner(self, token: str | None) -> SocketOwner:
+        if token is None and self._open_app_id is not None:
+            return SocketOwner(self._open_app_id, None)
+        try:
+            caller = self._gate.admit(token, Scope.SUBSCRIBE)
+        except Unauthorized as error:
+            raise Unauthorized(
+                "connect with a valid API key of scope subscribe: io(url, {auth: {token}})"
+            ) from error
+        return SocketOwner(caller.app_id, caller.key_id)
+
+    def join(self, *arguments: JsonValue) -> JsonObject:
+        """Put the socket into a room of its app."""
+        room, sid = _room_in(arguments), _current_sid()
+        if self._rooms.is_sid(room):
+            raise ValidationFailed(
+                "a socket's id is not a room", {"room": ["Is the id of a socket."]}
+            )
+        joined = self._rooms.rooms_of(sid)
+        if room not in joined and len(joined) >= MAX_ROOMS_PER_SOCKET:
+            raise ValidationFailed(
+                f"a socket may be in {MAX_ROOMS_PER_SOCKET} rooms: leave one first",
+                {"room": ["Is one too many."]},
+            )
+        self._rooms.join(sid, room)
+        return {"ok": True, "room": room}
+
+    def leave(self, *arguments: JsonValue) -> JsonObject:
+        """Take the socket out of a room of its app."""
+        room = _room_in(arguments)
+        self._rooms.leave(_current_sid(), room)
+        return {"ok": True, "room": room}
+
+    def unknown(self, event: str, *arguments: JsonValue) -> JsonObject:
+        """Answer an event that means nothing here, so that a typing error is seen."""
+        del arguments
+        return envelope("unknown_event", f"{event!r} is none of: join, leave")
+
+    def failed(self, error: Exception) -> JsonObject:
+        """Answer a handler's error in the acknowledgement."""
+        if isinstance(error, HeraldError):
+            return error.to_wire()
+        self._log(Level.ERROR, "socket.failed", f"{type(error).__name__}: {error}", "")
+        return envelope("internal_error", "the server failed; the failure was logged")
+
+    def _log(self, level: Level, event: str, message: str, code: str) -> None:
+        fields: JsonObject = {"address": request.remote_addr}
+        if code:
+            fields["code"] = code
+        self._logger.log(LogRecord(level=level, event=event, message=message, fields=fields))
+
+
+def _current_sid() -> str:
+    # Flask-SocketIO adds the attribute to the request that it pushes for a handler.
+    return cast("_SocketRequest", request).sid
+
+
+def _token_in(auth: JsonValue) -> str | None:
+    token = auth.get("token") if isinstance(auth, Mapping) else None
+    return token if isinstance(token, str) else None
+
+
+def _room_in(arguments: tuple[JsonValue, ...]) -> str:
+    payload = arguments[0] if arguments else None
+    if not isinstance(payload, Mapping):
+        raise ValidationFailed('send an object: {"room": "…"}', {"room": ["Is missing."]})
+    try:
+        room: str = _join_schema.load(payload)["room"]
+    except ValidationError as error:
+        raise ValidationFailed.from_schema(error) from error
+    return room

@@ -1,0 +1,119 @@
+"""The Socket.IO server in front of the Flask app, on the same port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import engineio
+import orjson
+import socketio
+from flask import Flask
+from flask_socketio import SocketIO
+
+from logger_lib import JsonValue
+from webapp.realtime.engine import EngineServer
+from webapp.realtime.rooms import NAMESPACE, RoomManager
+
+MAX_MESSAGE_BYTES = 65_536
+"""The size of a message from a client, whole or in fragments, and of a polling request."""
+
+PING_INTERVAL = 25
+"""Seconds; below the 55 s after which Heroku's router cuts a connection that says nothing."""
+
+PING_TIMEOUT = 20
+
+
+class PacketJson(ModuleType):
+    """The JSON of Socket.IO packets, by orjson, in the form that python-socketio asks for."""
+
+    @staticmethod
+    def dumps(value: JsonValue, *, separators: tuple[str, str]) -> str:
+        """Return ``value`` as JSON; orjson leaves no spaces anyway."""
+        del separators
+        return orjson.dumps(value).decode()
+
+    @staticmethod
+    def loads(text: str) -> JsonValue:
+        """Return what ``text`` says; raises ``ValueError`` where it is not JSON."""
+        value: JsonValue = orjson.loads(text)
+        return value
+
+
+class GatewayServer(socketio.Server):
+    """python-socketio's server over our own Engine.IO server and rooms."""
+
+    manager: RoomManager
+    if TYPE_CHECKING:
+        eio: EngineServer
+
+    def _engineio_server_class(self) -> type[engineio.Server]:
+        return EngineServer
+
+    def _handle_eio_connect(self, eio_sid: str, environ: WSGIEnvironment) -> None:
+        super()._handle_eio_connect(eio_sid, environ)
+        self.eio.await_login(eio_sid)
+
+    def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        super()._handle_disconnect(eio_sid, namespace, reason)
+        # A client may leave the namespace and keep the connection: it has to log in anew.
+        self.eio.await_login(eio_sid)
+
+    def is_logged_in(self, eio_sid: str) -> bool:
+        """Say whether the connection ``eio_sid`` has been accepted into the namespace."""
+        sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+        return sid is not None and self.manager.is_connected(sid, NAMESPACE)
+
+
+class SocketServer(SocketIO):
+    """Flask-SocketIO with Herald's server in the place of the stock one."""
+
+    def __init__(
+        self,
+        app: Flask,
+        rooms: RoomManager,
+        *,
+        max_connections: int,
+        origin_allowed: Callable[[str | None, WSGIEnvironment], bool],
+    ) -> None:
+        super().__init__()
+        self.manage_session = False
+        server = GatewayServer(
+            async_mode="eventlet",
+            client_manager=rooms,
+            json=PacketJson("packet_json"),
+            cors_allowed_origins=origin_allowed,
+            # Sockets log in with a token; a browser's cookies have no business here.
+            cors_credentials=False,
+            max_http_buffer_size=MAX_MESSAGE_BYTES,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+        )
+        server.eio.max_connections = max_connections
+        server.eio.is_logged_in = server.is_logged_in
+        self.server = server
+        self.async_mode = server.async_mode
+        self._engine = server.eio
+        app.extensions["socketio"] = self
+        app.wsgi_app = SocketMiddleware(server, app)  # type: ignore[method-assign]  # the way Flask documents for middleware
+
+    def close_all(self) -> None:
+        """Close every socket so that its client comes back, here or on another host."""
+        self._engine.close_all()
+
+
+class SocketMiddleware(socketio.WSGIApp):
+    """Sends ``/socket.io/`` to the Socket.IO server and everything else to Flask."""
+
+    def __init__(self, server: GatewayServer, app: Flask) -> None:
+        super().__init__(server, app.wsgi_app)
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        environ["flask.app"] = self._app  # where Flask-SocketIO looks for it
+        return super().__call__(environ, start_response)

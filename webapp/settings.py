@@ -1,0 +1,114 @@
+"""The settings of Herald: read once, from the environment, and validated as a whole.
+
+A variable set to nothing counts as unset, as Docker Compose and Heroku hand on empty ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from webapp.environment import Environment, Network, SocketAuth, directory, split
+
+
+class SettingsInvalid(Exception):
+    """Settings that Herald cannot start with; names every one of them and what it must be."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        lines = [f"  {name} {problem}" for name, problem in self.problems.items()]
+        super().__init__(
+            "Herald cannot start with these settings:\n"
+            + "\n".join(lines)
+            + "\nSet them in the environment; .env.example explains each one."
+        )
+
+
+_SAME_ON_EVERY_HOST = (
+    "must be set where DATABASE_URL is a server, as every host has to have the same one:"
+    ' python -c "import secrets; print(secrets.token_urlsafe(48))"'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says, parsed. Values that hold credentials stay out of ``repr()``."""
+
+    port: int
+    home: Path
+    event_loggers: tuple[str, ...]
+    max_sockets: int
+    socket_auth: SocketAuth
+    cors_origins: tuple[str, ...]
+    """Origins beside Herald's own that a browser may call from; ``("*",)`` is any."""
+    trusted_proxies: tuple[Network, ...]
+    database_url: str = field(repr=False)
+    """A SQLAlchemy URL that names the driver."""
+    mongo_uri: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    sentry_dsn: str | None = field(repr=False)
+    secret_key: str | None = field(repr=False)
+    """What the environment gives; ``access.secret.load_secret`` makes one where it gives none."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings from ``environ``; raises ``SettingsInvalid`` with all that is wrong."""
+        given = _given(environ)
+        problems = _problems_of_values(given) | _problems_between(given)
+        if problems:
+            raise SettingsInvalid(problems)
+        return cls(**Environment().load(_with_dependent_defaults(given)))
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """One row of the table that ``.env.example`` explains to operators."""
+
+    name: str
+    default: str
+    why: str
+
+
+def documented() -> tuple[Documented, ...]:
+    """Return every setting with its default and its reason, in the order of the table."""
+    return tuple(
+        Documented(str(entry.data_key), entry.metadata["default"], entry.metadata["why"])
+        for entry in Environment().fields.values()
+    )
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    names = [row.name for row in documented()]
+    return {name: value for name in names if (value := environ.get(name, "").strip())}
+
+
+def _problems_of_values(given: Mapping[str, str]) -> dict[str, str]:
+    wrong = Environment().validate(given)
+    return {
+        str(entry.data_key): f"must be {entry.metadata['must_be']}"
+        for entry in Environment().fields.values()
+        if str(entry.data_key) in wrong
+    }
+
+
+def _problems_between(given: Mapping[str, str]) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    database = given.get("DATABASE_URL", "sqlite:")
+    if "SECRET_KEY" not in given and not database.startswith("sqlite:"):
+        problems |= {"SECRET_KEY": _SAME_ON_EVERY_HOST}
+    for logger, needs in (("mongodb", "MONGO_URI"), ("sentry", "SENTRY_DSN")):
+        if needs not in given and logger in split(given.get("EVENT_LOGGERS", "")):
+            problems["EVENT_LOGGERS"] = f"names {logger}, which needs {needs}"
+    return problems
+
+
+def _with_dependent_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    home = directory(given.get("HERALD_HOME", "./instance"))
+    loggers = ["logging", "mongodb" if "MONGO_URI" in given else "sql"]
+    if "SENTRY_DSN" in given:
+        loggers.append("sentry")
+    return {
+        "HERALD_HOME": str(home),
+        "EVENT_LOGGERS": ",".join(loggers),
+        "DATABASE_URL": f"sqlite:///{home / 'herald.db'}",
+        **given,
+    }

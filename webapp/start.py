@@ -1,0 +1,76 @@
+"""What begins when the worker accepts connections."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+import eventlet
+
+from logger_lib import LoggerFactory
+from webapp.access.first_key import first_key
+from webapp.access.gate import Gate
+from webapp.access.keys import ApiKeys
+from webapp.banner import banner
+from webapp.errors import Unavailable
+from webapp.settings import Settings
+
+LAST_USED_SECONDS = 60.0
+"""How often it is written down when keys were last used."""
+
+
+class Start:
+    """Makes the first key, prepares the destinations of the log and greets the operator."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: ApiKeys,
+        gate: Gate,
+        factories: Iterable[LoggerFactory],
+        show: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._gate = gate
+        self._factories = list(factories)
+        self._show = show or _print
+
+    def __call__(self) -> None:
+        """Begin; what takes long or may fail goes on in green threads of its own."""
+        for factory in self._factories:
+            eventlet.spawn(_prepare, factory)
+        eventlet.spawn(self._record_use_forever)
+        self._show(banner(self._settings, self._first_key()))
+
+    def _first_key(self) -> str | None:
+        # With a database server, stdout ends up in somebody's log: no place for a key.
+        if not self._settings.database_url.startswith("sqlite"):
+            return None
+        return first_key(self._keys)
+
+    def _record_use_forever(self) -> None:
+        while True:
+            eventlet.sleep(LAST_USED_SECONDS)
+            self.record_use()
+
+    def record_use(self) -> None:
+        """Write down which keys were used since the last time."""
+        try:
+            self._keys.record_use(self._gate.take_used())
+        except Unavailable:
+            # When a key was last used is told to people alone: a gap there harms no one.
+            return
+
+
+def _prepare(factory: LoggerFactory) -> None:
+    try:
+        factory.prepare()
+    except Exception as error:  # noqa: BLE001  a destination may raise anything, and is tried again
+        sys.stderr.write(
+            f"Herald: {type(factory).__name__} is not ready yet: {type(error).__name__}. "
+            "It is prepared again before its first record.\n"
+        )
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

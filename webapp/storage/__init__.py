@@ -1,0 +1,1 @@
+"""The database for apps, keys and what else Herald keeps: tables, sessions and migrations."""

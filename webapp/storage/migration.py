@@ -1,0 +1,93 @@
+"""Applies the migrations at the start, once, however many processes start together."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from webapp.storage.engines import is_sqlite, migration_engine
+
+_SCRIPTS = Path(__file__).parents[2] / "migrations"
+_POSTGRESQL_LOCK = 0x4E5A1D
+"""Any number, as long as it is the same in every process."""
+_LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL answers where ``lock_timeout`` ran out."""
+
+
+class MigrationBusy(Exception):
+    """Another process has been migrating the same database for too long."""
+
+
+def migrate(url: str, wait_seconds: int = 60) -> None:
+    """Bring the database up to date.
+
+    Another process that migrates a server is waited for ``wait_seconds``, then ``MigrationBusy`` is
+    raised; one that migrates a SQLite file is waited for until it is done or gone.
+    """
+    parsed = make_url(url)
+    engine = migration_engine(url)
+    if is_sqlite(parsed):
+        with _file_lock(parsed):
+            _upgrade(engine)
+    else:
+        with engine.connect() as connection, _server_lock(connection, parsed, wait_seconds):
+            _upgrade(engine)
+
+
+def scripts(connection: Connection) -> Config:
+    """Return Alembic's configuration for work on ``connection``; it leaves logging alone."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _upgrade(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            # Python's driver begins no transaction for DDL: a crash would leave half a migration.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.upgrade(scripts(connection), "head")
+
+
+@contextmanager
+def _file_lock(url: URL) -> Iterator[None]:
+    database = Path(url.database or "herald.db")
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with database.with_name(database.name + ".migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _server_lock(connection: Connection, url: URL, wait_seconds: int) -> Iterator[None]:
+    # Held by the session of ``connection``: it ends with it, also where the process is killed.
+    take = _take_mysql_lock if connection.dialect.name == "mysql" else _take_postgresql_lock
+    if not take(connection, url, wait_seconds):
+        raise MigrationBusy(
+            f"Another process has been migrating {url.database} for {wait_seconds} seconds."
+            " Find out what holds it up, or start again later."
+        )
+    yield
+
+
+def _take_mysql_lock(connection: Connection, url: URL, wait_seconds: int) -> bool:
+    # The name counts in the whole server, not in one database.
+    lock = {"name": f"herald:{url.database}"[:64], "seconds": wait_seconds}
+    return connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), lock).scalar() == 1
+
+
+def _take_postgresql_lock(connection: Connection, _url: URL, wait_seconds: int) -> bool:
+    connection.execute(text(f"SET lock_timeout = '{wait_seconds}s'"))
+    try:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _POSTGRESQL_LOCK})
+    except DBAPIError as error:
+        if _LOCK_NOT_AVAILABLE in str(error.orig):
+            return False
+        raise
+    return True
