@@ -36,9 +36,13 @@ timeout = 60
 control_socket_disable = True
 
 
-def on_starting(server: Arbiter) -> None:
+def keep_to_one_worker(server: Arbiter) -> None:
     """Keep to one worker also against `gunicorn -w N`."""
     if server.num_workers != 1:
         server.log.warning("Herald runs as one worker, not as %s", server.num_workers)
         server.cfg.set("workers", 1)
         server.num_workers = 1
+
+
+on_starting = keep_to_one_worker
+on_reload = keep_to_one_worker

@@ -10,8 +10,6 @@ LoggerLibError
 └── NoLoggerBound            ``current_logger`` outside a registered blueprint
 """
 
-# ruff: noqa: N818  the names say what happened, as they read in a log
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 

@@ -1,11 +1,17 @@
-"""What every test can ask for."""
+"""What every test can ask for, and the detector of what one leaves behind."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.services.herald import HeraldServer
+from logger_lib import batching
+from tests.services import herald as servers
+from tests.services.herald import HeraldServer, wait_until
+
+END_SECONDS = 3.0
+"""How long what a test has ended may take to be gone."""
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +25,26 @@ def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraldServer]:
 def home(tmp_path: Path) -> Path:
     """A ``HERALD_HOME`` of the test's own."""
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread, a running server or an unflushed logger behind.
+
+    What fixtures of a wider scope have started was there before, and may stay.
+    """
+    threads, started = set(threading.enumerate()), set(servers.running)
+    loggers = set(batching._open_loggers)
+    yield
+    left_running = servers.running - started
+    for server in left_running:
+        server.stop()
+    assert not left_running, "a server is left running: start it in a with block"
+    opened = set(batching._open_loggers) - loggers
+    unflushed = [logger for logger in opened if not logger.flush(END_SECONDS)]
+    assert not unflushed, "a logger is left unflushed: close it"
+    wait_until(
+        lambda: threads.issuperset(threading.enumerate()),
+        f"the end of {set(threading.enumerate()) - threads}",
+        END_SECONDS,
+    )

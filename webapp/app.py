@@ -7,7 +7,7 @@ from typing import TextIO
 from flask import Flask
 from flask_pymongo import PyMongo
 
-from logger_lib import Logger, LoggerFactory, LoggerGroup, load_factory_class
+from logger_lib import Logger, LoggerFactory, LoggerGroup, LoggerLibError, load_factory_class
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LoggingLoggerFactory
 from logger_lib.destinations.mongodb import COLLECTION, MongoLoggerFactory
@@ -23,8 +23,9 @@ from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
 from webapp.drain import Drain
 from webapp.environment import SocketAuth
-from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
 from webapp.events.publisher import Publisher
+from webapp.events.shared_answers import SharedAnswers
 from webapp.events.views import make_events_blueprint
 from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
@@ -34,7 +35,7 @@ from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.origins import OriginCheck
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
-from webapp.settings import Settings
+from webapp.settings import Settings, SettingsInvalid
 from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.worker import DRAIN
@@ -59,9 +60,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     app = Flask("webapp", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     access = _make_access(settings)
-    factories = {
-        name: _make_factory(name, app, settings, access.database) for name in settings.event_loggers
-    }
+    factories = _make_factories(app, settings, access.database)
     init_app(app, factories)
     server_logger = LoggerGroup(
         {name: factory.create_logger("server") for name, factory in factories.items()}
@@ -89,6 +88,15 @@ def _make_access(settings: Settings) -> Access:
     database.migrate()
     keys = ApiKeys(database, signer)
     return Access(database, keys, Gate(keys, signer))
+
+
+def _make_factories(app: Flask, settings: Settings, database: Database) -> dict[str, LoggerFactory]:
+    try:
+        return {
+            name: _make_factory(name, app, settings, database) for name in settings.event_loggers
+        }
+    except LoggerLibError as error:
+        raise SettingsInvalid({"EVENT_LOGGERS": f"cannot be used: {error}"}) from error
 
 
 def _make_factory(name: str, app: Flask, settings: Settings, database: Database) -> LoggerFactory:
@@ -132,9 +140,14 @@ def _register_http(
     register_error_handlers(app, server_logger)
     return register_blueprint(
         app,
-        make_events_blueprint(Publisher(rooms), access.gate, IdempotentAnswers()),
+        make_events_blueprint(Publisher(rooms), access.gate, _make_answers(settings)),
         loggers=settings.event_loggers,
     )
+
+
+def _make_answers(settings: Settings) -> IdempotentAnswers:
+    url = settings.redis_url
+    return IdempotentAnswers(SharedAnswers(url, KEPT_SECONDS) if url else None)
 
 
 def _make_sockets(

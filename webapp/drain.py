@@ -10,6 +10,10 @@ from webapp.errors import Unavailable
 from webapp.realtime.server import SocketServer
 
 POLL = 0.02
+QUIET = 0.1
+"""How long no request must have been open: one that was accepted may not have been read yet."""
+CLOSE_SECONDS = 1.0
+"""How long a socket may take to end when told so; then it is cut off."""
 FLUSH_SHARE = 0.5
 """The part of the time that is kept for flushing when requests take long to end."""
 
@@ -50,19 +54,26 @@ class Drain:
         started = time.monotonic()
         self.draining = True
         self._sockets.close_all()
-        answered = _wait_until(
-            lambda: requests_open() == 0, started + seconds * (1 - FLUSH_SHARE), beat
-        )
+        if not _wait_for_quiet(requests_open, started + CLOSE_SECONDS, beat):
+            self._sockets.cut_all()
+        answered = _wait_for_quiet(requests_open, started + seconds * (1 - FLUSH_SHARE), beat)
         flushed = self._logger.flush(max(0.1, started + seconds - time.monotonic() - POLL))
         self._logger.close()
         self._on_end()
         return answered and flushed
 
 
-def _wait_until(condition: Callable[[], bool], deadline: float, beat: Callable[[], None]) -> bool:
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
+def _wait_for_quiet(
+    requests_open: Callable[[], int], deadline: float, beat: Callable[[], None]
+) -> bool:
+    quiet_since = None
+    while (now := time.monotonic()) < deadline:
+        if requests_open():
+            quiet_since = None
+        elif quiet_since is None:
+            quiet_since = now
+        elif now - quiet_since >= QUIET:
+            return True
         beat()
         eventlet.sleep(POLL)
-    return True
+    return False

@@ -172,8 +172,7 @@ class Environment(Schema):
             "",
             "a comma list of origins such as https://app.example.com or http://localhost:3000"
             " (no path, no slash at the end), or * alone",
-            "The sites whose pages may connect sockets and call the API beside Herald's own; * is"
-            " any site.",
+            "The sites whose pages may connect sockets beside Herald's own; * is any site.",
         ),
     )
     trusted_proxies = fields.Function(
@@ -214,7 +213,8 @@ class Environment(Schema):
         metadata=_about(
             "",
             "a redis://, rediss:// or unix:// address",
-            "The Redis that carries events between hosts. Needed as soon as there are two.",
+            "The Redis that hosts share: an Idempotency-Key answered by one is answered alike by"
+            " all. Without it each host remembers its own answers.",
         ),
     )
     sentry_dsn = fields.Function(

@@ -102,7 +102,7 @@ class ValidationFailed(HeraldError):
         """Return the error that a marshmallow schema found, field by field."""
         messages = error.messages
         fields: FieldErrors = messages if isinstance(messages, dict) else {SCHEMA: messages}
-        return cls(f"check {', '.join(map(str, fields))}", fields)
+        return cls("not what this call takes: see 'fields'", fields)
 
 
 class TooManySockets(HeraldError):

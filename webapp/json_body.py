@@ -5,9 +5,10 @@ import re
 
 import orjson
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from logger_lib import JsonValue
-from webapp.errors import MalformedBody, UnsupportedMedia
+from webapp.errors import MalformedBody, UnsupportedMedia, ValidationFailed
 
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 64
@@ -16,37 +17,47 @@ MAX_DEPTH = 64
 # orjson reads integers beyond 64 bits as floats, silently rounded. Where a body may hold one, the
 # standard parser reads it again so that validation sees the integer that was sent.
 _LONG_INTEGER = re.compile(rb"\d{19}")
+_TOO_LONG_INTEGER = re.compile(r"-?\d{300,}(?![\d.eE])")
 
 
 def read_json(request: Request, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     """Return the body of ``request``.
 
     Raises ``UnsupportedMedia`` (not declared as JSON), ``MalformedBody`` (not JSON in UTF-8,
-    ``NaN``, an infinite number, a lone surrogate, nested deeper than ``max_depth``) and, beyond
-    ``MAX_BODY_BYTES``, Werkzeug's ``RequestEntityTooLarge``. Of duplicate keys the last wins.
+    ``NaN``, an infinite number, a lone surrogate, nested deeper than ``max_depth``),
+    ``ValidationFailed`` (an integer of hundreds of digits) and, beyond ``MAX_BODY_BYTES``,
+    Werkzeug's ``RequestEntityTooLarge``. Of duplicate keys the last wins.
     """
     if not request.is_json:
         raise UnsupportedMedia("send the body as JSON, with 'Content-Type: application/json'")
-    return parse_json(request.get_data(), max_depth=max_depth)
+    raw = request.get_data()
+    if len(raw) == MAX_BODY_BYTES and request.content_length is None and _goes_on(request):
+        raise RequestEntityTooLarge
+    return parse_json(raw, max_depth=max_depth)
+
+
+def _goes_on(request: Request) -> bool:
+    # Of a body without a length (chunked) Werkzeug silently returns the beginning.
+    return bool(request.environ["wsgi.input"].read(1))
 
 
 def parse_json(raw: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Return what ``raw`` says; raises ``MalformedBody`` as ``read_json`` does."""
+    """Return what ``raw`` says; raises ``MalformedBody`` and ``ValidationFailed`` as above."""
     try:
         value: JsonValue = orjson.loads(raw)
-        if _LONG_INTEGER.search(raw):
-            value = json.loads(raw)
-    except ValueError as error:
-        raise MalformedBody(_describe(error)) from error
+    except orjson.JSONDecodeError as error:
+        if _TOO_LONG_INTEGER.match(error.doc, error.pos):
+            raise ValidationFailed(
+                f"the integer at line {error.lineno}, column {error.colno} does not fit into"
+                " 64 bits: send it as a string"
+            ) from error
+        raise MalformedBody(
+            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from error
+    # Before the standard parser, which would reach the end of Python's stack.
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth_of(value) > max_depth:
         raise MalformedBody(f"arrays and objects may be nested {max_depth} deep")
-    return value
-
-
-def _describe(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-    return f"not JSON: {error}"
+    return json.loads(raw) if _LONG_INTEGER.search(raw) else value
 
 
 def _depth_of(value: JsonValue) -> int:

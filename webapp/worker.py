@@ -8,12 +8,13 @@ imported, keeps accepting after file descriptors ran out, and on SIGTERM hands o
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Protocol, cast
 
 import eventlet
@@ -23,7 +24,10 @@ from eventlet.greenpool import GreenPool
 from eventlet.greenthread import GreenThread
 from eventlet.wsgi import WSGI_LOCAL
 from gunicorn.http.message import Request
+from gunicorn.sock import BaseSocket
 from gunicorn.workers.base_async import AsyncWorker
+
+from webapp.settings import SettingsInvalid
 
 if TYPE_CHECKING:  # Gunicorn's master imports this module before anything is patched
     from flask import Flask
@@ -31,9 +35,11 @@ if TYPE_CHECKING:  # Gunicorn's master imports this module before anything is pa
 DRAIN = "herald.drain"
 """Where the worker finds the app's ``Drainable`` in ``app.extensions``."""
 
-OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 ACCEPT_PAUSE = 0.1
-"""Seconds until the next try to accept after the process ran out of file descriptors."""
+"""Seconds until the next try to accept after it failed: out of descriptors, as a rule."""
+
+WORKER_BOOT_ERROR = 3
+"""The exit code by which Gunicorn's master knows that another try would fail alike."""
 
 SPARE_DESCRIPTORS = 200
 """Files, pipes and database connections that a worker needs besides its clients' sockets."""
@@ -63,6 +69,14 @@ class EventletWorker(AsyncWorker):
         self.accept_failures = 0
         super().init_process()
 
+    def load_wsgi(self) -> None:
+        """Load the app; settings that it cannot use are told without a traceback."""
+        try:
+            super().load_wsgi()
+        except SettingsInvalid as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(WORKER_BOOT_ERROR)
+
     def run(self) -> None:
         """Accept and serve until told to stop, then drain."""
         pool = GreenPool(self.worker_connections)
@@ -74,7 +88,7 @@ class EventletWorker(AsyncWorker):
         while self.alive:
             self.notify()
             self._wait_for_signal(1.0)
-        self._stop(acceptors)
+        self._stop(acceptors, pool)
 
     def _wait_for_signal(self, seconds: float) -> None:
         # Gunicorn has the interpreter write every signal's number to this pipe, so that a signal
@@ -90,26 +104,28 @@ class EventletWorker(AsyncWorker):
             try:
                 client, address = listener.accept()
             except OSError as error:
-                if error.errno not in OUT_OF_RESOURCES:
-                    raise
-                self._say_out_of_resources(error)
+                # Whatever it was, nobody would notice an acceptor that has died of it.
+                self._say_cannot_accept(error)
                 eventlet.sleep(ACCEPT_PAUSE)
                 continue
             pool.spawn(self.handle, listener, client, address)
 
-    def _say_out_of_resources(self, error: OSError) -> None:
+    def _say_cannot_accept(self, error: OSError) -> None:
         self.accept_failures += 1
         if self.accept_failures == 1:
             self.log.error(
-                "Cannot accept connections: %s. Trying again every %s s; raise the limit of open "
-                "files ('ulimit -n') or lower MAX_SOCKETS.",
+                "Cannot accept connections: %s. Trying again every %s s; where descriptors are "
+                "short, raise the limit of open files ('ulimit -n') or lower MAX_SOCKETS.",
                 error.strerror,
                 ACCEPT_PAUSE,
             )
 
-    def _stop(self, acceptors: list[GreenThread[None]]) -> None:
+    def _stop(self, acceptors: list[GreenThread[None]], pool: GreenPool) -> None:
         for acceptor in acceptors:
             acceptor.kill()
+        for listener in self.sockets:
+            self._accept_waiting(listener, pool)
+        eventlet.sleep(0)  # whoever was accepted last still asks the listener for its address
         for listener in self.sockets:
             listener.close()
         self._app_drain().run(
@@ -118,21 +134,33 @@ class EventletWorker(AsyncWorker):
             beat=self.notify,
         )
 
+    def _accept_waiting(self, listener: BaseSocket, pool: GreenPool) -> None:
+        # The kernel took these connections before the stop; closing now would reset them.
+        with suppress(OSError):
+            for _ in range(pool.free()):
+                client, address = listener.sock.accept()
+                pool.spawn(self.handle, listener.sock, GreenSocket(client), address)
+
     def _app_drain(self) -> Drainable:
         app = cast("Flask", self.wsgi)
         drain: Drainable = app.extensions[DRAIN]
         return drain
 
     def notify(self) -> None:
-        """Tell the arbiter that this worker lives; leave when the arbiter does not any more."""
+        """Tell the arbiter that this worker lives; drain when the arbiter does not any more."""
         super().notify()
-        if self.ppid != os.getppid():
+        if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down")
-            sys.exit(0)
+            self.alive = False
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain on SIGINT and SIGQUIT too: Ctrl-C must not lose a record."""
+        self.handle_exit(sig, frame)
 
     def handle(self, listener: socket.socket, client: socket.socket, addr: tuple[str, int]) -> None:
         """Serve one connection: requests in turn, or a WebSocket to its end."""
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # a Unix socket has no such option, and needs none
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().handle(listener, client, addr)
 
     def handle_request(

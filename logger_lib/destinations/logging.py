@@ -93,7 +93,7 @@ class SeedFormatter(logging.Formatter):
         now = self._clock()
         passed = 0.0 if self._last is None else now - self._last
         self._last = now
-        return int(passed * 1000)
+        return round(passed * 1000)
 
 
 def _clock_face(at: datetime) -> str:

@@ -175,14 +175,14 @@ def _make_client(dsn: str, environment: str | None) -> sentry_sdk.Client:
         enable_logs=True,
         before_send=_without_the_programs,
         before_send_log=_only_our_attributes,
-        # What follows keeps the program and its users out of what is sent.
+        # What follows keeps the program and its users out of what is sent. (send_default_pii is
+        # off by default, and deprecated: to name it warns.)
         default_integrations=False,
         auto_enabling_integrations=False,
         include_local_variables=False,
         include_source_context=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
-        send_default_pii=False,
         shutdown_timeout=0,
     )
 

@@ -42,7 +42,8 @@ class Place:
 class StreamThatFails(io.StringIO):
     """A stream whose disk is full."""
 
-    def write(self, text: str, /) -> int:
+    def write(self, _text: str, /) -> int:
+        """Refuse."""
         raise OSError(28, "No space left on device")
 
 

@@ -1,5 +1,6 @@
 """A real Herald: Gunicorn with our worker, on a free port, with a home of its own."""
 
+import json
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,13 +20,24 @@ from webapp.access.keys import ApiKeys
 from webapp.access.scopes import Scope
 from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
-from webapp.settings import Settings
+from webapp.settings import Settings, documented
 from webapp.storage.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+REQUEST_SECONDS = 10.0
 POLL_SECONDS = 0.02
+
+
+running: "set[HeraldServer]" = set()
+"""The servers that were started and not stopped, for the leak detector."""
+
+
+def environment_without_settings() -> dict[str, str]:
+    """Return the environment without what would configure Herald otherwise than a test says."""
+    names = {row.name for row in documented()}
+    return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def free_port() -> int:
@@ -45,7 +57,7 @@ class HeraldServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = home / "server.log"
         self._environ = {
-            **os.environ,
+            **environment_without_settings(),
             "PORT": str(self.port),
             "HERALD_HOME": str(home),
             **(environ or {}),
@@ -68,6 +80,7 @@ class HeraldServer:
     def start(self, *arguments: str) -> None:
         """Start the server and wait until it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
+        running.add(self)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *arguments],
@@ -102,11 +115,27 @@ class HeraldServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
+            running.discard(self)
             return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise
+
+    def command(self, *arguments: str) -> str:
+        """Run ``flask --app webapp …`` with this server's settings and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "webapp", *arguments],
+            cwd=ROOT,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
 
     def log_text(self) -> str:
         """Return all that the server has printed, stdout and stderr."""
@@ -147,12 +176,22 @@ class HeraldServer:
         **headers: str,
     ) -> requests.Response:
         """POST ``body`` as JSON with the first key, or another one."""
-        return requests.post(
-            self.url + path,
-            json=body,
-            headers={"Authorization": f"Bearer {key or self.first_key}", **headers},
-            timeout=10,
-        )
+        return self.post_raw(path, json.dumps(body).encode(), key, **headers)
+
+    def post_raw(
+        self,
+        path: str,
+        body: bytes | Iterable[bytes],
+        key: str | None = None,
+        **headers: str,
+    ) -> requests.Response:
+        """POST ``body`` as it is, declared as JSON; pieces are sent chunked, without a length."""
+        given = {
+            "Authorization": f"Bearer {key or self.first_key}",
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return requests.post(self.url + path, data=body, headers=given, timeout=REQUEST_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:

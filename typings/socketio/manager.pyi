@@ -1,9 +1,12 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from socketio import Server
 
 class Manager:
     server: Server
+    pending_connect: dict[str, list[str]]
+    pending_disconnect: dict[str, list[str]]
+    callbacks: dict[str, dict[int, Callable[[], None]]]
     rooms: dict[str, dict[str | None, dict[str, str]]]
     def __init__(self) -> None: ...
     def pre_connect(self, eio_sid: str, namespace: str) -> str | None: ...

@@ -42,7 +42,7 @@ def _not_reserved(value: str) -> None:
 
 
 class JsonObjectField(fields.Field[JsonObject]):
-    """A JSON object whose integers fit into 64 bits."""
+    """A JSON object that every destination can hold: integers of 64 bits, no NUL in a key."""
 
     def _deserialize(
         self,
@@ -57,6 +57,8 @@ class JsonObjectField(fields.Field[JsonObject]):
         while waiting:
             item = waiting.pop()
             if isinstance(item, dict):
+                if any("\0" in key for key in item):
+                    raise ValidationError("A key must not contain NUL: MongoDB cannot hold it.")
                 waiting.extend(item.values())
             elif isinstance(item, list):
                 waiting.extend(item)

@@ -61,11 +61,12 @@ def _publish_one(
 
 
 def _batch_in(body: JsonValue) -> list[JsonValue]:
-    items = body.get("events") if isinstance(body, dict) else None
-    if not isinstance(items, list) or not isinstance(body, dict) or len(body) > 1:
-        raise ValidationFailed(
-            'send {"events": […]} and nothing beside it', {"events": ["Must be the only key."]}
-        )
+    if not isinstance(body, dict) or not isinstance(items := body.get("events"), list):
+        raise ValidationFailed('send {"events": […]}', {"events": ["Must be an array."]})
+    unknown = body.keys() - {"events"}
+    if unknown:
+        fields = {name: ["Unknown field."] for name in sorted(unknown)}
+        raise ValidationFailed('send {"events": […]} and nothing beside it', fields)
     if not 1 <= len(items) <= MAX_BATCH:
         raise ValidationFailed(
             f"a batch has 1 to {MAX_BATCH} events",

@@ -10,7 +10,7 @@ from webapp.http_errors import json_response
 
 
 def make_health_blueprint(parts: Mapping[str, Callable[[], None]]) -> Blueprint:
-    """Return the blueprint; each of ``parts`` raises ``HeraldError`` when it is not ready."""
+    """Return the blueprint; each of ``parts`` raises where it is not ready."""
     blueprint = Blueprint("health", __name__, url_prefix="/health")
 
     @blueprint.get("/live")
@@ -32,4 +32,6 @@ def _state(check: Callable[[], None]) -> str:
         check()
     except HeraldError as error:
         return error.message
+    except Exception as error:  # noqa: BLE001  whatever a part raises, this is no time for work
+        return f"failed: {type(error).__name__}"
     return "ok"

@@ -75,11 +75,13 @@ class SocketHandlers:
             raise ConnectionRefused("the server failed", self.failed(error)) from error
 
     def _admit(self, sid: str, auth: JsonValue) -> None:
+        owner = self._owner(_token_in(auth))
+        # Nothing may wait between the count and the admission, or a crowd that waited for the
+        # same look into the database would all find the last place free.
         if self._rooms.socket_count >= self._max_sockets:
             raise TooManySockets(
                 f"all {self._max_sockets} sockets of this host are taken: connect again later"
             )
-        owner = self._owner(_token_in(auth))
         self._rooms.admit(sid, owner)
 
     def _owner(self, token: str | None) -> SocketOwner:

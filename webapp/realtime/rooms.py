@@ -32,6 +32,7 @@ class RoomManager(Manager):
         super().__init__()
         self._owners: dict[str, SocketOwner] = {}
         self._rooms_of: dict[str, set[str]] = {}
+        self._keys_of: dict[str, set[str | None]] = {}
 
     @property
     def socket_count(self) -> int:
@@ -104,9 +105,33 @@ class RoomManager(Manager):
         packet = self.server.packet_class(EVENT, data=[event, data], binary=False)
         return EnginePacket(MESSAGE, packet.encode())
 
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: bool) -> None:
-        """Forget ``sid`` and take it out of its rooms."""
-        super().basic_disconnect(sid, namespace, **kwargs)
+    def basic_enter_room(
+        self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
+    ) -> None:
+        """Note beside the entry itself where ``sid`` has to be taken out when it goes."""
+        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        self._keys_of.setdefault(sid, set()).add(room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Take ``sid`` out of ``room``, and note it."""
+        super().basic_leave_room(sid, namespace, room)
+        self._keys_of.get(sid, set()).discard(room)
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: bool) -> None:  # noqa: ARG002 - python-socketio's signature
+        """Forget ``sid`` and take it out of its rooms.
+
+        Instead of python-socketio's, which searches all rooms of all sockets: a millisecond each
+        with 10,000 of them, ten seconds when all go.
+        """
+        for room in self._keys_of.pop(sid, set()):
+            self.basic_leave_room(sid, namespace, room)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            waiting = pending.get(namespace, [])
+            if sid in waiting:
+                waiting.remove(sid)
+            if not waiting:
+                pending.pop(namespace, None)
+        self.callbacks.pop(sid, None)
         self._owners.pop(sid, None)
         self._rooms_of.pop(sid, None)
 

@@ -30,7 +30,7 @@ class PacketJson(ModuleType):
     """The JSON of Socket.IO packets, by orjson, in the form that python-socketio asks for."""
 
     @staticmethod
-    def dumps(value: JsonValue, *, separators: tuple[str, str]) -> str:
+    def dumps(value: JsonValue, *, separators: tuple[str, str] = (",", ":")) -> str:
         """Return ``value`` as JSON; orjson leaves no spaces anyway."""
         del separators
         return orjson.dumps(value).decode()
@@ -42,8 +42,16 @@ class PacketJson(ModuleType):
         return value
 
 
+class MalformedPacket(ValueError):
+    """A client sent what no client of Herald has to say."""
+
+
 class GatewayServer(socketio.Server):
-    """python-socketio's server over our own Engine.IO server and rooms."""
+    """python-socketio's server over our own Engine.IO server and rooms.
+
+    A client joins and leaves rooms and sends nothing else, least of all binary data, whose parts
+    python-socketio would keep until the last has come. Who sends what cannot be read is closed.
+    """
 
     manager: RoomManager
     if TYPE_CHECKING:
@@ -56,12 +64,46 @@ class GatewayServer(socketio.Server):
         super()._handle_eio_connect(eio_sid, environ)
         self.eio.await_login(eio_sid)
 
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        super()._handle_eio_disconnect(eio_sid, reason)
+        self.eio.forget(eio_sid)
+
+    def _handle_eio_message(self, eio_sid: str, data: JsonValue | bytes) -> None:
+        try:
+            if isinstance(data, bytes):
+                raise MalformedPacket("binary data")
+            super()._handle_eio_message(eio_sid, data)
+            if self._binary_packet.pop(eio_sid, None) is not None:
+                raise MalformedPacket("a packet with binary parts")
+        except ValueError:
+            self.eio.end_malformed(eio_sid)
+
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
+        super()._handle_connect(eio_sid, namespace, data)
+        if eio_sid not in self.environ:
+            # The client went while its token was looked up; nobody else takes its socket out.
+            sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
+            if sid is not None:
+                self.manager.disconnect(sid, namespace or NAMESPACE, ignore_queue=True)
+
     def _handle_disconnect(
         self, eio_sid: str, namespace: str | None, reason: str | None = None
     ) -> None:
+        was_logged_in = self.is_logged_in(eio_sid)
         super()._handle_disconnect(eio_sid, namespace, reason)
-        # A client may leave the namespace and keep the connection: it has to log in anew.
-        self.eio.await_login(eio_sid)
+        if was_logged_in:
+            # A client may leave the namespace and keep the connection: it has to log in anew.
+            self.eio.await_login(eio_sid)
+
+    def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: JsonValue | None
+    ) -> None:
+        # The names of the handlers that are the server's own to call must not come from outside.
+        if not isinstance(data, list) or not data or not isinstance(data[0], str):
+            raise MalformedPacket("not an event")
+        if data[0] in self.reserved_events:
+            raise MalformedPacket("a reserved event")
+        super()._handle_event(eio_sid, namespace, id, data)
 
     def is_logged_in(self, eio_sid: str) -> bool:
         """Say whether the connection ``eio_sid`` has been accepted into the namespace."""
@@ -104,6 +146,10 @@ class SocketServer(SocketIO):
     def close_all(self) -> None:
         """Close every socket so that its client comes back, here or on another host."""
         self._engine.close_all()
+
+    def cut_all(self) -> None:
+        """Cut off the WebSockets that did not end when they were closed."""
+        self._engine.cut_all()
 
 
 class SocketMiddleware(socketio.WSGIApp):

@@ -17,6 +17,10 @@ from webapp.storage.engines import is_sqlite, pooled_engine
 
 Result = TypeVar("Result")
 
+# Connection lost, no resources, intervention of an operator, system error, not accepting
+# connections, no such database (PostgreSQL, appendix A).
+_REFUSALS = ("08", "53", "57", "58", "55000", "3D000")
+
 
 class Database:
     """One database, as many transactions at once as its pool has connections.
@@ -88,4 +92,13 @@ def _out_of_reach(error: DBAPIError | NoFreeConnection | OSError) -> bool:
     if isinstance(error.orig, sqlite3.OperationalError):
         # SQLite's general error is a wrong statement; the others are the file: busy, full, gone.
         return error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
-    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    return _sqlstate(error).startswith(_REFUSALS)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    # pg8000 raises whatever the server says, its refusals to connect too, as one kind of error,
+    # with the server's answer as a table of letters.
+    told = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return str(told.get("C", "")) if isinstance(told, dict) else ""

@@ -1,0 +1,73 @@
+PYTHON ?= python3
+ARGS ?=
+
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
+LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+KEY_SCOPES = publish,subscribe,read,collect
+
+# A line of .env, NAME=value, counts where the environment does not have NAME. The value is taken as
+# it is: the shell would stumble over the & of an address.
+READ_ENV = if [ -f .env ]; then while IFS= read -r line || [ -n "$$line" ]; do \
+	name=$${line%%=*}; \
+	case $$name in ''|*[!A-Za-z0-9_]*|[0-9]*) continue;; esac; \
+	[ "$$name" != "$$line" ] || continue; \
+	eval "[ -n \"\$${$$name+set}\" ]" || export "$$name=$${line\#*=}"; \
+	done < .env; fi
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test coverage lint format key lock
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: .venv/runtime  ## start Herald on http://localhost:1055 (with the settings of .env, if there is one)
+	@$(READ_ENV); exec .venv/bin/gunicorn
+
+test: .venv/development  ## run every test; ARGS="-k name" for some; COVERAGE=1 measures
+ifdef COVERAGE
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m pytest $(ARGS)
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report
+else
+	.venv/bin/python -m pytest $(ARGS)
+endif
+
+coverage:  ## run every test and fail where too little of the code was run
+	@$(MAKE) test COVERAGE=1
+
+lint: .venv/development  ## check style and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+format: .venv/development  ## put the code into the one form
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+# What is printed here goes into a variable: nothing but the key may come out on stdout.
+key: .venv/runtime  ## print a fresh API key: KEY=$(make -s key)
+	@$(READ_ENV); exec .venv/bin/flask --app webapp keys issue --scopes $(KEY_SCOPES)
+
+lock: .venv/development  ## lock the dependencies of pyproject.toml at their newest versions
+	@$(INSTALL) 'pip-tools>=7.6' >&2
+	$(LOCK) --upgrade --output-file=requirements.txt pyproject.toml
+	$(LOCK) --upgrade --extra=dev --output-file=requirements-dev.txt --constraint=requirements.txt pyproject.toml
+
+# The environment is made anew where the making of it broke off, and what it holds is installed again
+# only where a lock has changed.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Herald needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])' >&2
+	@echo "Making .venv and installing the requirements; this happens once." >&2
+	@$(PYTHON) -m venv .venv >&2 || { rm -rf .venv; exit 1; }
+
+.venv/runtime: requirements.txt | .venv/bin/python
+	@$(INSTALL) --require-hashes --requirement requirements.txt >&2
+	@touch $@
+
+.venv/development: requirements-dev.txt | .venv/bin/python
+	@$(INSTALL) --require-hashes --requirement requirements-dev.txt >&2
+	@touch $@

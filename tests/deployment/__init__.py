@@ -1,0 +1,1 @@
+"""What an operator deploys with, held to what Herald is."""

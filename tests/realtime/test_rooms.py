@@ -1,0 +1,134 @@
+"""The bookkeeping of rooms, and the parts of the sockets that no client can drive alone."""
+
+from collections.abc import Callable
+
+import eventlet
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webapp.realtime.engine import EngineServer
+from webapp.realtime.origins import OriginCheck
+from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
+from webapp.realtime.server import GatewayServer, SocketServer
+from webapp.realtime.websocket import BoundedWebSocket
+
+OURS, THEIRS = SocketOwner("ours", "k1"), SocketOwner("theirs", "k2")
+
+
+@given(
+    data=st.binary(max_size=300),
+    mask=st.binary(min_size=4, max_size=4),
+    offset=st.integers(0, 9),
+    cut=st.integers(0, 300),
+)
+def test_mask(data: bytes, mask: bytes, offset: int, cut: int) -> None:
+    """Unmasking many bytes at once is the definition of RFC 6455, at every offset and length."""
+    a, b, c, d = mask
+    length = min(cut, len(data))
+    plain = bytes(data[i] ^ mask[(offset + i) % 4] for i in range(length))
+    assert BoundedWebSocket._apply_mask(data, (a, b, c, d), length, offset) == plain
+    whole = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+    assert BoundedWebSocket._apply_mask(data, (a, b, c, d)) == whole
+
+
+@pytest.fixture
+def server() -> GatewayServer:
+    """The server of an app that nobody serves."""
+    sockets = SocketServer(
+        Flask("test"), RoomManager(), max_connections=10, origin_allowed=OriginCheck(())
+    )
+    server = sockets.server
+    assert isinstance(server, GatewayServer)
+    return server
+
+
+@pytest.fixture
+def rooms(server: GatewayServer) -> RoomManager:
+    """The rooms of ``server``."""
+    return server.manager
+
+
+def connect(rooms: RoomManager, name: str, owner: SocketOwner) -> str:
+    """Admit and connect a socket; return its sid."""
+    sid = rooms.pre_connect(name, NAMESPACE)
+    assert sid is not None
+    rooms.admit(sid, owner)
+    return rooms.connect(sid, NAMESPACE)
+
+
+def test_disconnect_cleans(rooms: RoomManager) -> None:
+    """A socket that goes leaves no trace, in its rooms or beside them."""
+    gone, stays = connect(rooms, "e1", OURS), connect(rooms, "e2", OURS)
+    other = connect(rooms, "e3", THEIRS)
+    for sid in (gone, stays, other):
+        for room in ("a", "b"):
+            rooms.join(sid, room)
+    rooms.leave(gone, "b")
+    assert rooms.rooms_of(gone) == {"a"}
+    assert rooms.socket_count == 3
+    rooms.disconnect(gone, NAMESPACE, ignore_queue=True)
+    assert rooms.socket_count == 2
+    assert not rooms.is_sid(gone)
+    assert rooms.rooms_of(gone) == frozenset()
+    assert all(gone not in members for members in rooms.rooms[NAMESPACE].values())
+    for sid in (stays, other):
+        rooms.disconnect(sid, NAMESPACE, ignore_queue=True)
+    assert rooms.rooms == {}
+    assert rooms.pending_connect == {}
+    assert rooms.pending_disconnect == {}
+    left = {name: value for name, value in vars(rooms).items() if isinstance(value, dict) and value}
+    assert left == {}
+
+
+def test_rooms_of_two_apps(rooms: RoomManager) -> None:
+    """No name of a room leads into another app, nor to everyone of it."""
+    sid = connect(rooms, "e1", SocketOwner("a", None))
+    connect(rooms, "e2", SocketOwner("b", None))
+    rooms.join(sid, "b")
+    for room in ("a", "a/b", "a*", "*", "", "b*", "../a/b", sid):
+        assert list(rooms._sockets_in("b", [room])) == []
+    assert [name for _, name in rooms._sockets_in("a", [])] == ["e1"]
+    assert [name for _, name in rooms._sockets_in("b", [])] == ["e2"]
+
+
+def test_gone_while_logging_in(server: GatewayServer) -> None:
+    """A client that goes while its token is looked up takes no place for ever."""
+    rooms = server.manager
+
+    def go_while_asked(sid: str, environ: dict[str, str], auth: None) -> None:
+        del environ, auth
+        rooms.admit(sid, OURS)
+        server._handle_eio_disconnect("e1", "transport close")
+
+    server.on("connect", go_while_asked)
+    server.environ["e1"] = {}
+    server._handle_connect("e1", None, None)
+    assert rooms.socket_count == 0
+    assert rooms.rooms == {}
+
+
+def test_silent_connections_are_counted(server: GatewayServer) -> None:
+    """Who does not log in in time is closed and counted; who did is left alone."""
+    engine = server.eio
+    engine.login_seconds = 0.01
+    silent, known = (_polling_handshake(engine) for _ in range(2))
+    engine.is_logged_in = lambda sid: sid == known
+    _wait(lambda: engine.never_logged_in == 1)
+    assert list(engine.sockets) == [known]
+    assert silent not in server.environ
+
+
+def _polling_handshake(engine: EngineServer) -> str:
+    before = set(engine.sockets)
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": "EIO=4&transport=polling"}
+    list(engine.handle_request(environ, lambda *_: bytes))
+    (sid,) = set(engine.sockets) - before
+    return sid
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    with eventlet.Timeout(5):
+        while not condition():
+            eventlet.sleep(0.001)
