@@ -123,7 +123,7 @@ class HeraldServer:
             raise
 
     def command(self, *arguments: str) -> str:
-        """Run ``flask --app webapp …`` with this server's settings and return what it printed."""
+        """Run ``flask --app webapp …`` with this server's settings and return its stdout."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "webapp", *arguments],
             cwd=ROOT,
@@ -135,7 +135,7 @@ class HeraldServer:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
+        return done.stdout
 
     def log_text(self) -> str:
         """Return all that the server has printed, stdout and stderr."""
