@@ -31,6 +31,7 @@ from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
 from webapp.offload import make_offload
+from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.origins import OriginCheck
 from webapp.realtime.rooms import RoomManager
@@ -65,7 +66,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     server_logger = LoggerGroup(
         {name: factory.create_logger("server") for name, factory in factories.items()}
     )
-    rooms = RoomManager()
+    rooms = RoomManager(Broadcasts())
     events_logger = _register_http(app, settings, access, rooms, server_logger)
     sockets = _make_sockets(app, settings, access, rooms, server_logger)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware

@@ -12,8 +12,6 @@ from webapp.realtime.server import SocketServer
 POLL = 0.02
 QUIET = 0.1
 """How long no request must have been open: one that was accepted may not have been read yet."""
-CLOSE_SECONDS = 1.0
-"""How long a socket may take to end when told so; then it is cut off."""
 FLUSH_SHARE = 0.5
 """The part of the time that is kept for flushing when requests take long to end."""
 
@@ -54,8 +52,6 @@ class Drain:
         started = time.monotonic()
         self.draining = True
         self._sockets.close_all()
-        if not _wait_for_quiet(requests_open, started + CLOSE_SECONDS, beat):
-            self._sockets.cut_all()
         answered = _wait_for_quiet(requests_open, started + seconds * (1 - FLUSH_SHARE), beat)
         flushed = self._logger.flush(max(0.1, started + seconds - time.monotonic() - POLL))
         self._logger.close()

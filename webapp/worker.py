@@ -22,7 +22,6 @@ from eventlet import hubs
 from eventlet.greenio import GreenSocket
 from eventlet.greenpool import GreenPool
 from eventlet.greenthread import GreenThread
-from eventlet.wsgi import WSGI_LOCAL
 from gunicorn.http.message import Request
 from gunicorn.sock import BaseSocket
 from gunicorn.workers.base_async import AsyncWorker
@@ -179,9 +178,9 @@ class EventletWorker(AsyncWorker):
 
     def is_already_handled(self, respiter: Iterable[bytes]) -> bool:
         """End the connection after a WebSocket, which was answered on the socket itself."""
-        if getattr(WSGI_LOCAL, "already_handled", False):
+        if super().is_already_handled(respiter):
             raise StopIteration
-        return super().is_already_handled(respiter)
+        return False
 
     def timeout_ctx(self) -> eventlet.Timeout:
         """Bound the wait for the next request of a kept-alive connection."""

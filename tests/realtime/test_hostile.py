@@ -236,7 +236,7 @@ def test_upgrade_without_probe(gateway: HeraldServer, key: str, probe: bytes) ->
 
 
 POSTS = [
-    pytest.param(b"\x1e".join([b"3"] * 17), id="17 packets"),
+    pytest.param(b"\x1e".join([b"3"] * 301), id="301 packets"),
     pytest.param(b"", id="nothing"),
     pytest.param(b"4\xff", id="not UTF-8"),
     pytest.param(b"bAAAA", id="binary"),

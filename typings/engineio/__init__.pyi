@@ -3,13 +3,13 @@ from typing import TypeAlias, TypedDict
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from engineio.packet import Packet
-from engineio.socket import Socket
 
 class Answer(TypedDict):
     status: str
     headers: list[tuple[str, str]]
     response: bytes
 
+_Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
 _Origins: TypeAlias = list[str] | str | Callable[[str, WSGIEnvironment], bool] | None
 _Driver: TypeAlias = dict[str, type]
 
@@ -21,13 +21,28 @@ class Server:
         TRANSPORT_ERROR: str
         PING_TIMEOUT: str
 
-    sockets: dict[str, Socket]
     _async: _Driver
     max_http_buffer_size: int
+    ping_interval: float
+    ping_timeout: float
     def __init__(self, **options: str | float | bool | list[str] | _Origins) -> None: ...
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]: ...
+    def _bad_request(self, message: str | None = ...) -> Answer: ...
+    def _ok(
+        self,
+        packets: list[Packet] | None = ...,
+        headers: list[tuple[str, str]] | None = ...,
+        jsonp_index: int | None = ...,
+    ) -> Answer: ...
+    def _trigger_event(
+        self,
+        event: str,
+        sid: str,
+        *args: str | bytes | WSGIEnvironment | _Json,
+        run_async: bool = ...,
+    ) -> None: ...
     def send_packet(self, sid: str, pkt: Packet) -> None: ...
     def disconnect(self, sid: str | None = ...) -> None: ...
     def generate_id(self) -> str: ...

@@ -1,4 +1,18 @@
-from types import ModuleType
+import socket as _socket
+from typing import Literal, overload
+
+class _Threading:
+    @staticmethod
+    def RLock() -> _Lock: ...
+
+class _Lock: ...
+
+class _Socket:
+    socket: type[_socket.socket]
+    SHUT_WR: int
 
 def is_monkey_patched(module: str) -> bool: ...
-def original(modname: str) -> ModuleType: ...
+@overload
+def original(module: Literal["socket"]) -> _Socket: ...
+@overload
+def original(module: Literal["threading"]) -> _Threading: ...

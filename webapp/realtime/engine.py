@@ -3,57 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from io import BytesIO
 from urllib.parse import parse_qs
-from weakref import WeakSet
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import engineio
 import eventlet
-import orjson
+from engineio import packet
+from engineio.packet import Packet
 
-from logger_lib import JsonObject
-from webapp.errors import TooManySockets, envelope
-from webapp.realtime.websocket import (
-    PACKET_TYPES,
-    VERSIONS,
-    BoundedWebSocket,
-    BoundedWebSocketWSGI,
-)
+from webapp.errors import TooManySockets
+from webapp.realtime.connection import MALFORMED, Connection
+from webapp.realtime.frames import CloseCode
+from webapp.realtime.handshake import answer_of, malformed, upgrade_refusal
+from webapp.realtime.heartbeat import Heartbeat
 
 LOGIN_SECONDS = 15.0
 """How long a connection may take to log in to the Socket.IO namespace (as in Centrifugo)."""
 
-MAX_PACKETS = 16
-"""Packets in one polling request, as in python-engineio."""
-
-PACKET_SEPARATOR = "\x1e"
+METHODS = frozenset({"GET", "POST", "OPTIONS"})
 
 
 class EngineServer(engineio.Server):
     """Refuses connections beyond ``max_connections`` and ends those that never log in."""
 
+    sockets: dict[str, Connection]
     max_connections = 0
+    max_pending = 1_048_576
+    """Bytes that may wait for one client that does not read."""
+
+    takes_binary = False
+    """Whether a client may send binary data: Herald's have no reason to."""
+
     login_seconds = LOGIN_SECONDS
 
     def __init__(self, **options: bool) -> None:
         super().__init__(**options)
-        # A table of this server's own: the driver's is shared by every server of the process.
-        self._async = {**self._async, "websocket": BoundedWebSocketWSGI}
         self.is_logged_in: Callable[[str], bool] = lambda _: True
-        self.websockets: WeakSet[BoundedWebSocket] = WeakSet()
-        self._waiting: deque[tuple[float, str]] = deque()
-        self._watching = False
+        self.disconnects: Counter[str] = Counter()
         self.refused = 0
         self.never_logged_in = 0
         self.malformed = 0
+        self._heartbeat = Heartbeat(self.ping_interval)
+        self._waiting: deque[tuple[float, str]] = deque()
+        self._watching = False
 
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Serve one request; a polling one that holds no packets ends its connection."""
+        """Serve one request; what the protocol does not know is a bad request, not a guess."""
         refusal = self._refusal(environ)
         if refusal is None:
             return super().handle_request(environ, start_response)
@@ -61,25 +60,14 @@ class EngineServer(engineio.Server):
         return [refusal["response"]]
 
     def _refusal(self, environ: WSGIEnvironment) -> engineio.Answer | None:
+        if environ["REQUEST_METHOD"] not in METHODS:
+            return malformed("send GET or POST")
+        if "transport" not in parse_qs(environ.get("QUERY_STRING", "")):
+            return malformed("name a transport: polling or websocket")
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
-            return _upgrade_refusal(environ)
-        if environ["REQUEST_METHOD"] == "POST" and not self._holds_packets(environ):
-            query = parse_qs(environ.get("QUERY_STRING", ""))
-            self.end_malformed(query.get("sid", [""])[0])
-            return _malformed(f"send 1 to {MAX_PACKETS} Engine.IO packets of text")
+            # Asked before there is a connection, so that none is left behind.
+            return upgrade_refusal(environ)
         return None
-
-    def _holds_packets(self, environ: WSGIEnvironment) -> bool:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > self.max_http_buffer_size:
-            return True  # refused unread, by its size
-        body = environ["wsgi.input"].read(length)
-        environ["wsgi.input"] = BytesIO(body)
-        try:
-            packets = body.decode().split(PACKET_SEPARATOR)
-        except UnicodeDecodeError:
-            return False
-        return len(packets) <= MAX_PACKETS and all(packet[:1] in PACKET_TYPES for packet in packets)
 
     def _handle_connect(
         self,
@@ -88,17 +76,36 @@ class EngineServer(engineio.Server):
         transport: str,
         jsonp_index: int | None = None,
     ) -> engineio.Answer | Iterable[bytes]:
+        del start_response
         if len(self.sockets) >= self.max_connections:
             self.refused += 1
-            return _no_place(
-                TooManySockets("every connection is taken: try again, or another host")
-            )
-        return super()._handle_connect(environ, start_response, transport, jsonp_index)
+            return _no_place(TooManySockets("all connections are taken: try again later"))
+        connection = Connection(self, self.generate_id())
+        self.sockets[connection.sid] = connection
+        taken = connection.attach(environ) if transport == "websocket" else None
+        self._trigger_event("connect", connection.sid, environ, run_async=False)
+        connection.send(self._opening(connection.sid, transport))
+        self._heartbeat.start(connection)
+        if taken is not None:
+            return taken
+        connection.connected = True
+        return self._ok(connection.poll(), jsonp_index=jsonp_index)
 
-    def disconnect(self, sid: str | None = None) -> None:
-        """Close the connection ``sid``, or all, and never wait for what they have not read."""
-        for engine_sid in list(self.sockets) if sid is None else [sid]:
-            self._close(engine_sid)
+    def _opening(self, sid: str, transport: str) -> Packet:
+        return Packet(
+            packet.OPEN,
+            {
+                "sid": sid,
+                "upgrades": ["websocket"] if transport == "polling" else [],
+                "pingTimeout": int(self.ping_timeout * 1000),
+                "pingInterval": int(self.ping_interval * 1000),
+                "maxPayload": self.max_http_buffer_size,
+            },
+        )
+
+    def count_disconnect(self, reason: str) -> None:
+        """Count an end of a connection by its reason."""
+        self.disconnects[reason] += 1
 
     def await_login(self, engine_sid: str) -> None:
         """End the connection ``engine_sid`` unless it is logged in when its time is up."""
@@ -116,25 +123,27 @@ class EngineServer(engineio.Server):
                 eventlet.sleep(wait)
                 continue
             self._waiting.popleft()
-            if not self.is_logged_in(engine_sid) and self._close(engine_sid):
-                self.never_logged_in += 1
+            self._end_if_silent(engine_sid)
         self._watching = False
 
     def end_malformed(self, engine_sid: str) -> None:
         """End a connection that sent what is no packet, and count it."""
-        if self._close(engine_sid):
-            self.malformed += 1
-
-    def _close(self, engine_sid: str) -> bool:
         connection = self.sockets.get(engine_sid)
-        if connection is None or connection.closed:
-            return False
-        connection.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
-        return True
+        if connection is not None:
+            self.malformed += 1
+            connection.refuse(CloseCode.PROTOCOL_ERROR, MALFORMED)
 
-    def forget(self, engine_sid: str) -> None:
-        """Give the place of a connection that is closing to another."""
-        self.sockets.pop(engine_sid, None)
+    def disconnect(self, sid: str | None = None) -> None:
+        """Close the connection ``sid``, or all."""
+        for connection in list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]:
+            if connection is not None:
+                connection.close(reason=self.reason.SERVER_DISCONNECT)
+
+    def _end_if_silent(self, engine_sid: str) -> None:
+        connection = self.sockets.get(engine_sid)
+        if connection is not None and not self.is_logged_in(engine_sid):
+            self.never_logged_in += 1
+            connection.close(reason=self.reason.SERVER_DISCONNECT)
 
     def close_all(self) -> None:
         """Close every connection so that its client comes back (``transport close``).
@@ -145,41 +154,8 @@ class EngineServer(engineio.Server):
         for connection in list(self.sockets.values()):
             connection.close(wait=False, abort=True, reason=self.reason.TRANSPORT_CLOSE)
 
-    def cut_all(self) -> None:
-        """Cut off the WebSockets that are still there: their clients do not read, or do not go."""
-        for websocket in list(self.websockets):
-            websocket.cut()
-
-
-def _upgrade_refusal(environ: WSGIEnvironment) -> engineio.Answer | None:
-    # Asked before there is a connection, as python-engineio would keep one whose upgrade fails.
-    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") not in VERSIONS:
-        answer = _malformed("speak WebSocket in version 13", "426 UPGRADE REQUIRED")
-        answer["headers"].append(("Sec-WebSocket-Version", ", ".join(VERSIONS)))
-        return answer
-    upgrade = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-    if "upgrade" not in upgrade or not environ.get("HTTP_SEC_WEBSOCKET_KEY"):
-        return _malformed("a WebSocket begins with Connection: Upgrade and Sec-WebSocket-Key")
-    return None
-
-
-def _malformed(message: str, status: str = "400 BAD REQUEST") -> engineio.Answer:
-    return _answer(status, envelope("malformed_request", message))
-
 
 def _no_place(error: TooManySockets) -> engineio.Answer:
-    answer = _answer("503 SERVICE UNAVAILABLE", error.to_wire())
+    answer = answer_of("503 SERVICE UNAVAILABLE", error.to_wire())
     answer["headers"].append(("Retry-After", str(error.retry_after)))
     return answer
-
-
-def _answer(status: str, body: JsonObject) -> engineio.Answer:
-    response = orjson.dumps(body)
-    return {
-        "status": status,
-        "headers": [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(response))),
-        ],
-        "response": response,
-    }

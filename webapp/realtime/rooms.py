@@ -1,11 +1,14 @@
-"""Which socket is in which room, and the handing of an event to them.
+"""Which socket is in which room.
 
-Rooms belong to an app: the room ``orders`` of one app and that of another are two rooms. Inside
-they are told apart by a prefix with the app's id; a sid never contains the separator.
+Rooms belong to an app: the room ``orders`` of one app and that of another are two rooms, kept in
+two tables. Each socket knows its rooms, so that leaving costs what its own rooms cost.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
@@ -13,6 +16,11 @@ from socketio import Manager
 from socketio.packet import EVENT
 
 from logger_lib import JsonObject
+from webapp.realtime.broadcast import Broadcasts
+from webapp.realtime.connection import Connection
+
+if TYPE_CHECKING:
+    from webapp.realtime.server import GatewayServer
 
 NAMESPACE = "/"
 
@@ -25,54 +33,78 @@ class SocketOwner:
     key_id: str | None
 
 
-class RoomManager(Manager):
-    """The client manager of the Socket.IO server, knowing the rooms of each app."""
+@dataclass(slots=True, eq=False)
+class _Member:
+    """One socket in the namespace."""
 
-    def __init__(self) -> None:
+    sid: str
+    connection: Connection
+    owner: SocketOwner | None = None
+    connected: bool = False
+    leaving: bool = False
+    rooms: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _App:
+    """The sockets of one app, all of them and by room."""
+
+    everyone: dict[str, Connection] = field(default_factory=dict)
+    rooms: dict[str, dict[str, Connection]] = field(default_factory=dict)
+
+
+class RoomManager(Manager):
+    """The client manager of the Socket.IO server, with tables of our own.
+
+    The base class keeps a room for every socket and looks through all rooms when one leaves.
+    """
+
+    server: GatewayServer
+
+    def __init__(self, broadcasts: Broadcasts) -> None:
         super().__init__()
-        self._owners: dict[str, SocketOwner] = {}
-        self._rooms_of: dict[str, set[str]] = {}
-        self._keys_of: dict[str, set[str | None]] = {}
+        self._broadcasts = broadcasts
+        self._members: dict[str, _Member] = {}
+        self._sids: dict[str, str] = {}
+        self._apps: dict[str, _App] = {}
 
     @property
     def socket_count(self) -> int:
         """How many sockets were admitted and are still here."""
-        return len(self._owners)
+        return sum(len(app.everyone) for app in self._apps.values())
 
     def admit(self, sid: str, owner: SocketOwner) -> None:
         """Take ``sid`` in as a socket of ``owner``'s app; it gets events once it is connected."""
-        self._owners[sid] = owner
+        self._members[sid].owner = owner
 
     def owner_of(self, sid: str) -> SocketOwner:
         """Return on whose behalf ``sid`` is connected; ``KeyError`` where it is not admitted."""
-        return self._owners[sid]
-
-    def connect(self, sid: str, namespace: str) -> str:
-        """Register ``sid`` as connected: from now on it hears what its app broadcasts."""
-        connected = super().connect(sid, namespace)
-        owner = self._owners.get(connected)
-        if owner is not None:
-            self.enter_room(connected, namespace, _everyone(owner.app_id))
-        return connected
+        owner = self._members[sid].owner
+        if owner is None:
+            raise KeyError(sid)
+        return owner
 
     def join(self, sid: str, room: str) -> None:
         """Put ``sid`` into ``room`` of its app; again is no error."""
-        key = _room_key(self.owner_of(sid).app_id, room)
-        self.enter_room(sid, NAMESPACE, key)
-        self._rooms_of.setdefault(sid, set()).add(room)
+        member = self._members[sid]
+        rooms = self._apps[self.owner_of(sid).app_id].rooms
+        rooms.setdefault(room, {})[sid] = member.connection
+        member.rooms.add(room)
 
     def leave(self, sid: str, room: str) -> None:
         """Take ``sid`` out of ``room`` of its app; out already is no error."""
-        self.leave_room(sid, NAMESPACE, _room_key(self.owner_of(sid).app_id, room))
-        self._rooms_of.get(sid, set()).discard(room)
+        member = self._members[sid]
+        if room in member.rooms:
+            member.rooms.remove(room)
+            self._remove(self.owner_of(sid).app_id, room, sid)
 
     def rooms_of(self, sid: str) -> frozenset[str]:
         """Return the rooms that ``sid`` has joined."""
-        return frozenset(self._rooms_of.get(sid, ()))
+        return frozenset(self._members[sid].rooms)
 
     def is_sid(self, name: str) -> bool:
-        """Say whether ``name`` is the id of a connected socket, which must not pass for a room."""
-        return name in self._owners
+        """Say whether ``name`` is the id of a socket, which must not pass for a room."""
+        return name in self._members
 
     def deliver(
         self,
@@ -88,58 +120,91 @@ class RoomManager(Manager):
         Returns their sids. A socket in several of the rooms gets the event once. The packet is
         encoded once for all.
         """
-        packet = self._encode(event, data)
-        delivered = []
-        for sid, engine_sid in self._sockets_in(app_id, rooms):
-            if sid not in excluded:
-                self.server._send_eio_packet(engine_sid, packet)
-                delivered.append(sid)
-        return tuple(delivered)
-
-    def _sockets_in(self, app_id: str, rooms: Sequence[str]) -> Iterable[tuple[str, str]]:
-        keys = [_room_key(app_id, room) for room in rooms] or [_everyone(app_id)]
-        return self.get_participants(NAMESPACE, keys)
-
-    def _encode(self, event: str, data: JsonObject) -> EnginePacket:
+        recipients = self._sockets_in(app_id, rooms)
+        if excluded:
+            recipients = {
+                sid: connection for sid, connection in recipients.items() if sid not in excluded
+            }
+        if not recipients:
+            return ()
         # Said to be free of binary data, or the packet would search all of it for some.
         packet = self.server.packet_class(EVENT, data=[event, data], binary=False)
-        return EnginePacket(MESSAGE, packet.encode())
+        return tuple(self._broadcasts.send(EnginePacket(MESSAGE, packet.encode()), recipients))
 
-    def basic_enter_room(
-        self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
-    ) -> None:
-        """Note beside the entry itself where ``sid`` has to be taken out when it goes."""
-        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
-        self._keys_of.setdefault(sid, set()).add(room)
+    def _sockets_in(self, app_id: str, rooms: Sequence[str]) -> Mapping[str, Connection]:
+        app = self._apps.get(app_id)
+        if app is None:
+            return {}
+        if not rooms:
+            return app.everyone
+        if len(rooms) == 1:
+            return app.rooms.get(rooms[0], {})
+        merged: dict[str, Connection] = {}
+        for room in rooms:
+            merged.update(app.rooms.get(room, {}))
+        return merged
 
-    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Take ``sid`` out of ``room``, and note it."""
-        super().basic_leave_room(sid, namespace, room)
-        self._keys_of.get(sid, set()).discard(room)
+    def _remove(self, app_id: str, room: str, sid: str) -> None:
+        rooms = self._apps[app_id].rooms
+        del rooms[room][sid]
+        if not rooms[room]:
+            del rooms[room]
 
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: bool) -> None:  # noqa: ARG002 - python-socketio's signature
-        """Forget ``sid`` and take it out of its rooms.
+    # What the Socket.IO server asks of its manager, answered from our tables.
 
-        Instead of python-socketio's, which searches all rooms of all sockets: a millisecond each
-        with 10,000 of them, ten seconds when all go.
-        """
-        for room in self._keys_of.pop(sid, set()):
-            self.basic_leave_room(sid, namespace, room)
-        for pending in (self.pending_connect, self.pending_disconnect):
-            waiting = pending.get(namespace, [])
-            if sid in waiting:
-                waiting.remove(sid)
-            if not waiting:
-                pending.pop(namespace, None)
-        self.callbacks.pop(sid, None)
-        self._owners.pop(sid, None)
-        self._rooms_of.pop(sid, None)
+    def get_namespaces(self) -> list[str]:
+        """Return the one namespace that there is."""
+        return [NAMESPACE]
 
+    def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        """Give the connection its socket id; ``None`` where it has one already."""
+        connection = self.server.eio.sockets.get(eio_sid)
+        if connection is None or eio_sid in self._sids:
+            return None
+        sid: str = self.server.eio.generate_id()
+        connection.socket_id = sid
+        self._sids[eio_sid] = sid
+        self._members[sid] = _Member(sid, connection)
+        return sid
 
-def _room_key(app_id: str, room: str) -> str:
-    return f"{app_id}/{room}"
+    def connect(self, sid: str, namespace: str) -> str:
+        """Register ``sid`` as connected: from now on it hears what its app broadcasts."""
+        member = self._members[sid]
+        member.connected = True
+        app = self._apps.setdefault(self.owner_of(sid).app_id, _App())
+        app.everyone[sid] = member.connection
+        return sid
 
+    def is_connected(self, sid: str | None, namespace: str) -> bool:
+        """Say whether ``sid`` is connected, and not about to leave."""
+        member = self._members.get(sid) if sid is not None else None
+        return member is not None and member.connected and not member.leaving
 
-def _everyone(app_id: str) -> str:
-    # Without a separator behind the id no room name can lead here.
-    return f"{app_id}*"
+    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the socket id of a connection."""
+        return self._sids.get(eio_sid)
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        """Return the connection id of a socket."""
+        member = self._members.get(sid)
+        return None if member is None else member.connection.sid
+
+    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        """Mark ``sid`` as leaving, while its handlers run."""
+        self._members[sid].leaving = True
+        return self.eio_sid_from_sid(sid, namespace)
+
+    def disconnect(self, sid: str, namespace: str, **kwargs: bool) -> None:
+        """Forget ``sid`` and take it out of its rooms."""
+        member = self._members.pop(sid, None)
+        if member is None:
+            return
+        self._sids.pop(member.connection.sid, None)
+        if member.owner is None or not member.connected:
+            return
+        app_id = member.owner.app_id
+        for room in member.rooms:
+            self._remove(app_id, room, sid)
+        del self._apps[app_id].everyone[sid]
+        if not self._apps[app_id].everyone:
+            del self._apps[app_id]

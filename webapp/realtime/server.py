@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,10 +13,14 @@ import orjson
 import socketio
 from flask import Flask
 from flask_socketio import SocketIO
+from socketio.packet import CONNECT_ERROR
 
 from logger_lib import JsonValue
 from webapp.realtime.engine import EngineServer
 from webapp.realtime.rooms import NAMESPACE, RoomManager
+
+PATH = "/socket.io/"
+_NO_BODY = io.BytesIO()
 
 MAX_MESSAGE_BYTES = 65_536
 """The size of a message from a client, whole or in fragments, and of a polling request."""
@@ -61,24 +66,26 @@ class GatewayServer(socketio.Server):
         return EngineServer
 
     def _handle_eio_connect(self, eio_sid: str, environ: WSGIEnvironment) -> None:
-        super()._handle_eio_connect(eio_sid, environ)
+        super()._handle_eio_connect(eio_sid, _kept_of(environ))
         self.eio.await_login(eio_sid)
-
-    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        super()._handle_eio_disconnect(eio_sid, reason)
-        self.eio.forget(eio_sid)
 
     def _handle_eio_message(self, eio_sid: str, data: JsonValue | bytes) -> None:
         try:
-            if isinstance(data, bytes):
+            if isinstance(data, bytes) and not self.eio.takes_binary:
                 raise MalformedPacket("binary data")
             super()._handle_eio_message(eio_sid, data)
-            if self._binary_packet.pop(eio_sid, None) is not None:
+            if not self.eio.takes_binary and self._binary_packet.pop(eio_sid, None) is not None:
                 raise MalformedPacket("a packet with binary parts")
         except ValueError:
             self.eio.end_malformed(eio_sid)
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
+        if namespace not in (None, NAMESPACE):
+            refusal = self.packet_class(
+                CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
+            )
+            self._send_packet(eio_sid, refusal)
+            return
         super()._handle_connect(eio_sid, namespace, data)
         if eio_sid not in self.environ:
             # The client went while its token was looked up; nobody else takes its socket out.
@@ -134,6 +141,10 @@ class SocketServer(SocketIO):
             max_http_buffer_size=MAX_MESSAGE_BYTES,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
+            # The heartbeat does it.
+            monitor_clients=False,
+            # Each connection handles its messages in their order, in a green thread of its own.
+            async_handlers=False,
         )
         server.eio.max_connections = max_connections
         server.eio.is_logged_in = server.is_logged_in
@@ -147,19 +158,24 @@ class SocketServer(SocketIO):
         """Close every socket so that its client comes back, here or on another host."""
         self._engine.close_all()
 
-    def cut_all(self) -> None:
-        """Cut off the WebSockets that did not end when they were closed."""
-        self._engine.cut_all()
 
-
-class SocketMiddleware(socketio.WSGIApp):
+class SocketMiddleware:
     """Sends ``/socket.io/`` to the Socket.IO server and everything else to Flask."""
 
     def __init__(self, server: GatewayServer, app: Flask) -> None:
-        super().__init__(server, app.wsgi_app)
+        self._server = server
         self._app = app
+        self._http = app.wsgi_app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if not environ["PATH_INFO"].startswith(PATH):
+            return self._http(environ, start_response)
         environ["flask.app"] = self._app  # where Flask-SocketIO looks for it
-        return super().__call__(environ, start_response)
+        return self._server.handle_request(environ, start_response)
+
+
+def _kept_of(environ: WSGIEnvironment) -> WSGIEnvironment:
+    """Return what is kept for as long as a socket is connected: text, and not the request."""
+    kept = {name: value for name, value in environ.items() if isinstance(value, str)}
+    return {**kept, "flask.app": environ["flask.app"], "wsgi.input": _NO_BODY}

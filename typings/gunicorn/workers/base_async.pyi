@@ -10,6 +10,8 @@ from gunicorn.sock import BaseSocket
 
 _Address = tuple[str, int]
 
+ALREADY_HANDLED: Iterable[bytes]
+
 class AsyncWorker:
     PIPE: tuple[int, int]
     alive: bool

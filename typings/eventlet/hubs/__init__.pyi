@@ -1,3 +1,6 @@
+from eventlet.hubs.hub import BaseHub
+
+def get_hub() -> BaseHub: ...
 def use_hub(mod: str | None = ...) -> None: ...
 def trampoline(
     fd: int,
