@@ -1,11 +1,10 @@
 import socket as _socket
+from contextlib import AbstractContextManager
 from typing import Literal, overload
 
 class _Threading:
     @staticmethod
-    def RLock() -> _Lock: ...
-
-class _Lock: ...
+    def RLock() -> AbstractContextManager[bool]: ...
 
 class _Socket:
     socket: type[_socket.socket]
