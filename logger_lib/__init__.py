@@ -7,6 +7,7 @@ destination, each of which imports its own optional package.
 from logger_lib.batching import BatchedLogger, BatchedLoggerFactory, Limits, Sink
 from logger_lib.counters import Counters
 from logger_lib.discovery import load_factory_class, make_factories
+from logger_lib.drivers import DRIVERS
 from logger_lib.errors import (
     DestinationNotReadable,
     DestinationUnavailable,
@@ -18,6 +19,7 @@ from logger_lib.errors import (
     UnknownDestination,
 )
 from logger_lib.escape import escape
+from logger_lib.failure import Failure, Frame
 from logger_lib.group import LoggerGroup
 from logger_lib.identifier import Identifier, identifier_of
 from logger_lib.ids import uuid7
@@ -25,13 +27,17 @@ from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.offload import Offload, inline
 from logger_lib.record import Level, LogRecord, delivery_record, event_record
+from logger_lib.refusals import Refusal, raise_refusals, split_writable
 
 __all__ = [
+    "DRIVERS",
     "BatchedLogger",
     "BatchedLoggerFactory",
     "Counters",
     "DestinationNotReadable",
     "DestinationUnavailable",
+    "Failure",
+    "Frame",
     "Identifier",
     "JsonObject",
     "JsonValue",
@@ -48,6 +54,7 @@ __all__ = [
     "NotALoggerFactory",
     "Offload",
     "RecordsRejected",
+    "Refusal",
     "SettingMissing",
     "Sink",
     "UnknownDestination",
@@ -58,5 +65,7 @@ __all__ = [
     "inline",
     "load_factory_class",
     "make_factories",
+    "raise_refusals",
+    "split_writable",
     "uuid7",
 ]

@@ -11,18 +11,24 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from logger_lib.counters import Counters
 from logger_lib.errors import RecordsRejected
-from logger_lib.json_value import JsonValue
+from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.logger import Logger, LoggerFactory
 from logger_lib.notice import Notice
 from logger_lib.record import LogRecord
 
-_VALUE_BYTES = 56
 _RECORD_BYTES = 600
+_CONTAINER_BYTES = 64
+_VALUE_BYTES = 112
+"""A value, its key and the places of both."""
+_RECIPIENT_BYTES = 8
+"""The sids themselves are the server's; a record holds its references to them."""
+_LINE_BYTES = 100
+"""What a destination may make of one recipient: a line of text, an element of JSON."""
 
 
 class Sink(ABC):
@@ -47,9 +53,11 @@ class Limits:
     max_batch: int = 500
     max_delay: float = 0.0
     """How long the first record of a batch may wait for company; 0: until the writer is free."""
+    max_batch_bytes: int = 1024 * 1024
+    """About how much text a batch makes; the record that reaches it is the batch's last. Between
+    two batches an event loop goes on."""
     max_records: int = 10_000
     max_bytes: int = 32 * 1024 * 1024
-    close_timeout: float = 1.0
     idle: float = 10.0
     """How long the thread waits for work before it ends; the next record starts another."""
 
@@ -104,36 +112,48 @@ class BatchedLogger(Logger):
             if not self._fits(size):
                 self._counters.dropped += 1
                 return
-            if not self._waiting:
-                self._oldest_at = time.monotonic()
             self._waiting.append((record, size))
             self._waiting_bytes += size
             self._accepted += 1
-            self._ensure_thread()
-            self._work.notify()
+            if self._thread is None:
+                self._start_thread()
+            # The thread waits for the first record or for a full batch, not for those between.
+            waiting = len(self._waiting)
+            if waiting == 1:
+                self._oldest_at = time.monotonic()
+                self._work.notify()
+            elif waiting == self._limits.max_batch:
+                self._work.notify()
 
     def flush(self, timeout: float) -> bool:
         """Commit at once what waits; True when all of it was written, or failed and counted."""
         with self._lock:
             goal = self._hurry_to = self._accepted
-            if self._waiting:
-                self._ensure_thread()
+            if self._waiting and self._thread is None:
+                self._start_thread()
             self._work.notify()
             return self._progress.wait_for(lambda: self._settled >= goal, timeout)
 
-    def close(self) -> None:
-        """Flush for a short while, then end the thread; what still waits is counted as dropped."""
-        self.flush(self._limits.close_timeout)
+    def close(self, timeout: float = 1.0) -> None:
+        """Flush, then end the thread; what still waits is counted as dropped, and said.
+
+        A batch that is being written when the time is over goes on.
+        """
+        deadline = time.monotonic() + timeout
+        self.flush(timeout)
         with self._lock:
             self._closed = True
-            self._counters.dropped += len(self._waiting)
-            self._accepted -= len(self._waiting)
+            lost = len(self._waiting)
+            self._counters.dropped += lost
+            self._accepted -= lost
             self._waiting.clear()
             self._waiting_bytes = 0
             self._work.notify()
             thread = self._thread
+        if lost:
+            self._notice.closed_early(self._name, lost)
         if thread is not None:
-            thread.join(self._limits.close_timeout)
+            thread.join(max(0.0, deadline - time.monotonic()))
         _open_loggers.discard(self)
 
     def forget_parent(self) -> None:
@@ -152,9 +172,7 @@ class BatchedLogger(Logger):
         self._was_full = self._was_full or not fits
         return fits
 
-    def _ensure_thread(self) -> None:
-        if self._thread is not None:
-            return
+    def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         try:
             thread.start()
@@ -181,15 +199,18 @@ class BatchedLogger(Logger):
             if self._waiting and limits.max_delay:
                 passed = time.monotonic() - self._oldest_at
                 self._work.wait_for(self._is_due, max(0.0, limits.max_delay - passed))
-            taken = [
-                self._waiting.popleft() for _ in range(min(len(self._waiting), limits.max_batch))
-            ]
-            self._waiting_bytes -= sum(size for _, size in taken)
+            taken: list[LogRecord] = []
+            text = 0
+            while self._waiting and len(taken) < limits.max_batch and text < limits.max_batch_bytes:
+                record, size = self._waiting.popleft()
+                self._waiting_bytes -= size
+                text += size + len(record.recipients) * _LINE_BYTES
+                taken.append(record)
             self._oldest_at = time.monotonic()
             if not taken:
                 # Within the lock, so that a record that comes now sees that it needs a thread.
                 self._thread = None
-        return [record for record, _ in taken]
+        return taken
 
     def _is_due(self) -> bool:
         return (
@@ -246,7 +267,7 @@ class BatchedLoggerFactory(LoggerFactory):
         return BatchedLogger(
             self.sink,
             name=f"herald-{self._destination}-{name}",
-            counters=self.counters,
+            counters=self.new_counters(),
             notice=self._notice,
             limits=self._limits,
         )
@@ -261,28 +282,36 @@ def weight(record: LogRecord, limit: int) -> int:
 
     That end also makes it safe for data that contains itself.
     """
-    longest = max((len(sid) for sid in record.recipients[:1]), default=0)
-    total = _RECORD_BYTES + len(record.message) + len(record.recipients) * (longest + _VALUE_BYTES)
-    waiting: list[JsonValue] = [record.fields]
+    total = _RECORD_BYTES + len(record.message) + len(record.recipients) * _RECIPIENT_BYTES
+    waiting: list[JsonObject | list[JsonValue]] = [record.fields]
     while waiting and total <= limit:
-        value = waiting.pop()
-        total += _VALUE_BYTES
-        if isinstance(value, str):
-            total += len(value)
-        elif isinstance(value, dict):
-            total += sum(map(len, value)) + len(value) * _VALUE_BYTES
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+        values: Iterable[JsonValue]
+        values = container = waiting.pop()
+        total += _CONTAINER_BYTES + len(container) * _VALUE_BYTES
+        if isinstance(container, dict):
+            total += len("".join(container))
+            values = container.values()
+        for value in values:
+            if isinstance(value, str):
+                total += len(value)
+            elif isinstance(value, (dict, list)):
+                waiting.append(value)
     return total
 
+
+_EXIT_SECONDS = 1.0
 
 _open_loggers: "weakref.WeakSet[BatchedLogger]" = weakref.WeakSet()
 
 
 def _close_forgotten() -> None:
-    for logger in list(_open_loggers):
-        logger.close()
+    # First ask all, so that they write at the same time; then give each what is left of the time.
+    deadline = time.monotonic() + _EXIT_SECONDS
+    loggers = list(_open_loggers)
+    for logger in loggers:
+        logger.flush(0.0)
+    for logger in loggers:
+        logger.close(max(0.0, deadline - time.monotonic()))
 
 
 def _forget_parent() -> None:

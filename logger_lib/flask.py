@@ -92,9 +92,9 @@ def flush_loggers(app: Flask, timeout: float) -> bool:
     return _all_loggers(app).flush(timeout)
 
 
-def close_loggers(app: Flask) -> None:
-    """Close the loggers of all registrations, then their factories."""
-    _all_loggers(app).close()
+def close_loggers(app: Flask, timeout: float = 1.0) -> None:
+    """Close the loggers of all registrations within ``timeout`` seconds, then their factories."""
+    _all_loggers(app).close(timeout)
     for factory in _bindings(app).factories.values():
         factory.close()
 

@@ -1,9 +1,9 @@
 """Several loggers that act as one."""
 
+import threading
 import time
 from collections.abc import Mapping
 
-from logger_lib.counters import Counters
 from logger_lib.logger import Logger
 from logger_lib.notice import Notice
 from logger_lib.record import LogRecord
@@ -13,21 +13,22 @@ class LoggerGroup(Logger):
     """Hands each record to every member; one that raises keeps it from none of the others.
 
     ``members`` maps the name of each destination, as it is said on stderr, to its logger.
-    ``counters.failed`` counts what members raised.
+    ``failed`` counts how often one did.
     """
 
     def __init__(self, members: Mapping[str, Logger]) -> None:
         self._members = [(logger, Notice(name)) for name, logger in members.items()]
-        self.counters = Counters()
+        self.failed = 0
+        self._lock = threading.RLock()
 
     def log(self, record: LogRecord) -> None:
         """Hand ``record`` to all, in the order of ``members``."""
-        self.counters.taken += 1
         for logger, notice in self._members:
             try:
                 logger.log(record)
             except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-                self.counters.failed += 1
+                with self._lock:
+                    self.failed += 1
                 notice.cannot_write(error)
 
     def flush(self, timeout: float) -> bool:
@@ -42,12 +43,13 @@ class LoggerGroup(Logger):
         ]
         return all(remaining)
 
-    def close(self) -> None:
-        """Close all."""
-        self.flush(0.0)
+    def close(self, timeout: float = 1.0) -> None:
+        """Close all within ``timeout`` seconds together."""
+        deadline = time.monotonic() + timeout
+        self.flush(timeout)
         for logger, notice in self._members:
             try:
-                logger.close()
+                logger.close(max(0.0, deadline - time.monotonic()))
             except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
                 notice.cannot_write(error)
 

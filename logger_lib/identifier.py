@@ -1,16 +1,14 @@
 """Which identifier says most about an event whose name nobody knew in advance."""
 
-from dataclasses import dataclass
-from itertools import takewhile
+from typing import NamedTuple
 
-from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.json_value import JsonObject
 
-_SUFFIX = "id"
+_SUFFIXES = frozenset({"id", "Id", "ID", "iD"})
 _INTEGER_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """One key of an event's data and its value; as text ``key: value``."""
 
     key: str
@@ -30,23 +28,30 @@ def identifier_of(event: str, data: JsonObject) -> Identifier | None:
     - the one most akin to its subject, the part before: ``order.created`` and ``orderId``;
     - the first one.
     """
-    found = [found for key, value in data.items() if (found := _candidate(key, value))]
-    for word in reversed(event.split(".")[-2:]):
-        best = max(found, key=lambda identifier: _kinship(word, identifier.key), default=None)
-        if best is not None and _kinship(word, best.key):
-            return best
-    return found[0] if found else None
-
-
-def _candidate(key: str, value: JsonValue) -> Identifier | None:
-    if not key.lower().endswith(_SUFFIX) or isinstance(value, bool):
+    found: dict[str, str | int] = {
+        key: value
+        for key, value in data.items()
+        if key[-2:] in _SUFFIXES
+        # Python refuses to print integers of thousands of digits, and no identifier is one.
+        and (type(value) is str or (type(value) is int and value.bit_length() <= _INTEGER_BITS))
+    }
+    if not found:
         return None
-    if isinstance(value, str):
-        return Identifier(key, value)
-    # Python refuses to print integers of thousands of digits, and no identifier is one.
-    if isinstance(value, int) and value.bit_length() <= _INTEGER_BITS:
-        return Identifier(key, value)
-    return None
+    keys = list(found)
+    best = keys[0] if len(keys) == 1 else _most_akin(event.lower().split(".")[-2:], keys)
+    return Identifier(best, found[best])
+
+
+def _most_akin(words: list[str], keys: list[str]) -> str:
+    for word in reversed(words):
+        best, most = "", 0
+        for key in keys:
+            # A quick look first: most keys are akin to nothing.
+            if key[:1].lower() == word[:1] and (kinship := _kinship(word, key)) > most:
+                best, most = key, kinship
+        if best:
+            return best
+    return keys[0]
 
 
 def _kinship(word: str, key: str) -> int:
@@ -55,8 +60,9 @@ def _kinship(word: str, key: str) -> int:
     By chance is less than half of the shorter of the two, ``id`` not counted: ``paid`` is akin to
     ``paymentId`` by two letters of four, ``created`` is not akin to ``customerId``.
     """
-    word, stem = word.lower(), key.lower().removesuffix(_SUFFIX).rstrip("_-. ")
-    shared = sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
-    )
-    return shared if 2 * shared >= min(len(word), len(stem)) else 0
+    stem = key[:-2].lower().rstrip("_-. ")
+    shortest = min(len(word), len(stem))
+    shared = 0
+    while shared < shortest and word[shared] == stem[shared]:
+        shared += 1
+    return shared if 2 * shared >= shortest else 0

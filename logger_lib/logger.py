@@ -28,8 +28,11 @@ class Logger(ABC):
         """Write what was taken before this call; say whether it was done in ``timeout`` seconds."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Release what the logger holds. What is not flushed is lost, and counted as dropped."""
+    def close(self, timeout: float = 1.0) -> None:
+        """Flush, then release what the logger holds, within ``timeout`` seconds together.
+
+        What could not be written in that time is lost, and counted as dropped.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,17 @@ class LoggerFactory(ABC):
     """Makes the loggers and the reader of one destination, and counts what happens to records."""
 
     def __init__(self) -> None:
-        self.counters = Counters()
+        self._counters: list[Counters] = []
+
+    @property
+    def counters(self) -> Counters:
+        """What became of all records until now; a copy, that does not change any more."""
+        return sum(self._counters, Counters())
+
+    def new_counters(self) -> Counters:
+        """Return counters for one more logger, which are part of the factory's."""
+        self._counters.append(Counters())
+        return self._counters[-1]
 
     @classmethod
     @abstractmethod

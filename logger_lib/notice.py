@@ -27,6 +27,13 @@ class Notice:
             "too slow", "is too slow: its buffer was full, new records are counted as dropped"
         )
 
+    def closed_early(self, logger: str, lost: int) -> None:
+        """Say how many records the logger called ``logger`` still held when it was closed."""
+        self._say(
+            f"closed {logger}",
+            f"was closed while {lost} records of {logger} waited; they are counted as dropped",
+        )
+
     def _say(self, subject: str, text: str) -> None:
         if subject in self._said or sys.stderr is None:
             return

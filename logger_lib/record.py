@@ -1,13 +1,16 @@
 """What is logged: one frozen record about an event, or about its deliveries."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
+from logger_lib.failure import Failure
 from logger_lib.identifier import identifier_of
 from logger_lib.ids import uuid7
 from logger_lib.json_value import JsonObject
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Level(IntEnum):
@@ -26,7 +29,8 @@ class LogRecord:
 
     ``id`` is the record's own UUIDv7: a destination that is sent the same record twice stores it
     once. ``time`` is in UTC. ``event_id`` ties a delivery record to the record of its event.
-    ``recipients`` are the sids of the sockets that the event was handed to.
+    ``recipients`` are the sids of the sockets that the event was handed to. ``failure`` is where
+    the program failed, in a record about an exception.
     """
 
     event: str
@@ -39,14 +43,7 @@ class LogRecord:
     app: str | None = None
     rooms: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
-
-    def lines(self) -> Iterator[str]:
-        """Yield the record as text: its message or, for deliveries, one line a recipient."""
-        if not self.recipients:
-            yield self.message
-            return
-        for recipient in self.recipients:
-            yield f"{self.message}: {recipient}"
+    failure: Failure | None = None
 
 
 def event_record(
@@ -58,9 +55,13 @@ def event_record(
     app: str | None = None,
     rooms: tuple[str, ...] = (),
 ) -> LogRecord:
-    """Return the first record of an event; its message names the identifier that says most."""
+    """Return the first record of an event; its message names the identifier that says most.
+
+    Its id is the event's.
+    """
     identifier = identifier_of(event, data)
     return LogRecord(
+        id=event_id,
         event=event,
         message=str(identifier) if identifier else "published",
         fields=data,
@@ -90,3 +91,13 @@ def delivery_record(
         rooms=rooms,
         recipients=recipients,
     )
+
+
+def microseconds_of(time: datetime) -> int:
+    """Return ``time`` in microseconds since 1970: dates of destinations often end before those."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def time_of(microseconds: int) -> datetime:
+    """Return the time, in UTC, of what ``microseconds_of`` returned."""
+    return _EPOCH + microseconds * _MICROSECOND

@@ -6,16 +6,19 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
-from logger_lib.errors import RecordsRejected
-from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.failure import FailureJson
+from logger_lib.json_value import JsonValue
 from logger_lib.offload import Offload, inline
 from logger_lib.record import LogRecord
+from logger_lib.refusals import Refusal, raise_refusals, split_writable
 
 _STDOUT = 1
+
+_to_json = json.JSONEncoder(allow_nan=False).encode
 
 
 class ConsoleLoggerFactory(BatchedLoggerFactory):
@@ -53,24 +56,14 @@ class _ConsoleSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Write the batch as lines; a record that is not JSON is left out of it."""
-        lines: list[str] = []
-        refused: list[LogRecord] = []
-        reason = ""
-        for record in batch:
-            try:
-                lines.extend(_lines(record))
-            except (ValueError, TypeError, RecursionError) as error:
-                refused.append(record)
-                reason = reason or f"it is not JSON: {error}"
-        if lines:
-            payload = ("\n".join(lines) + "\n").encode("ascii")
-            with self._turn:
-                self._offload(lambda: self._put(payload))
-        if refused:
-            raise RecordsRejected(refused, reason)
+        with self._turn:
+            refusals = self._offload(lambda: self._put(batch))
+        raise_refusals(refusals)
 
-    def _put(self, payload: bytes) -> None:
-        if self._mid_line:
+    def _put(self, batch: Sequence[LogRecord]) -> list[Refusal]:
+        writable, refusals = split_writable(batch, _text)
+        payload = "".join(text for _, text in writable).encode("ascii")
+        if self._mid_line and payload:
             payload = b"\n" + payload
         # Not through sys.stdout: while a stalled reader blocks this thread inside its buffer, any
         # ``print`` of the program would wait for the buffer's lock.
@@ -79,11 +72,14 @@ class _ConsoleSink(Sink):
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         finally:
-            self._mid_line = 0 < len(rest) < len(payload)
+            if payload:
+                self._mid_line = 0 < len(rest) < len(payload)
+        return refusals
 
 
-def _lines(record: LogRecord) -> Iterator[str]:
-    head: JsonObject = {
+def _text(record: LogRecord) -> str:
+    """Return one line for an event, or one for each recipient."""
+    head: dict[str, JsonValue | FailureJson] = {
         "time": record.time.isoformat(),
         "level": record.level.name.lower(),
         "event": record.event,
@@ -93,17 +89,16 @@ def _lines(record: LogRecord) -> Iterator[str]:
         "app": record.app,
         "rooms": list(record.rooms),
     }
-    if not record.recipients:
-        yield _ascii({**head, "data": record.fields})
-        return
-    start = _ascii(head).removesuffix("}")
-    for recipient in record.recipients:
-        yield f'{start}, "recipient": {_ascii(recipient)}}}'
-
-
-def _ascii(value: JsonValue) -> str:
+    if record.failure is not None:
+        head["failure"] = record.failure.to_json()
+    if record.recipients:
+        start = f'{_to_json(head).removesuffix("}")}, "recipient": '
+        recipients = f"}}\n{start}".join(map(_to_json, record.recipients))
+        text = f"{start}{recipients}}}\n"
+    else:
+        text = _to_json({**head, "data": record.fields}) + "\n"
     # DEL is the one control character that JSON does not ask to be escaped.
-    return json.dumps(value, allow_nan=False).replace("\x7f", "\\u007f")
+    return text.replace("\x7f", "\\u007f")
 
 
 def _stdout() -> int:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, Self
 
 from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
-from logger_lib.escape import escape
+from logger_lib.escape import escape, escape_all
 from logger_lib.offload import Offload, inline
-from logger_lib.record import LogRecord
+from logger_lib.record import Level, LogRecord
 
 DEFAULT_NAME = "Herald"
 _ATTRIBUTE = "herald_record"
+"""Where handlers of the program find our record on the standard one."""
+_PIECE = 2000
+"""Recipients in one piece of text, which is made and written while no other thread may run."""
 
 
 class TextStream(Protocol):
@@ -47,13 +51,13 @@ class LoggingLoggerFactory(BatchedLoggerFactory):
         super().__init__("logging", limits)
         logger = logging.getLogger(name)
         _remove_lines_handler(logger)
-        handler = None
+        self._sink: Sink = _LoggerSink(logger)
         if stream is not None or not logger.hasHandlers():
-            handler = LinesHandler(stream or sys.stderr, offload)
+            handler = LinesHandler(stream or sys.stderr, SeedLines(name), offload)
             logger.addHandler(handler)
             logger.propagate = False
             logger.setLevel(logging.DEBUG)
-        self._sink = _LoggingSink(logger, handler)
+            self._sink = _HandlerSink(handler)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:  # noqa: ARG003  the contract's
@@ -66,28 +70,44 @@ class LoggingLoggerFactory(BatchedLoggerFactory):
         return self._sink
 
 
-class SeedFormatter(logging.Formatter):
-    """Formats as ``[Herald] 16366 - 05/25/2021, 9:46:00 PM  [order.created] orderId: … +4ms``.
+class SeedLines:
+    """Writes lines such as ``[Herald] 16366 - 05/25/2021, 9:46:00 PM  [order.created] id: 1 +4ms``.
 
     That is: process id, local time, level where it is not info, event, message, and milliseconds
-    since the line before. A record of deliveries becomes one line a recipient.
+    since what was written before. A record of deliveries becomes one line a recipient.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = escape(name)
         self._clock = clock
         self._last: float | None = None
+        self._second = -1
+        self._clock_face = ""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line or lines, without the last line end."""
-        entry = getattr(record, _ATTRIBUTE, None)
-        at = datetime.fromtimestamp(record.created).astimezone()
-        level = "" if record.levelno == logging.INFO else record.levelname
-        start = f"[{escape(record.name)}] {record.process} - {_clock_face(at)} {level} "
-        if not isinstance(entry, LogRecord):
-            return f"{start}{escape(super().format(record))} +{self._since_last()}ms"
-        start += f"[{escape(entry.event)}] "
-        return "\n".join(f"{start}{escape(line)} +{self._since_last()}ms" for line in entry.lines())
+    def line(self, at: float, level: str, text: str) -> str:
+        """Return one line about what happened ``at`` so many seconds since 1970."""
+        return f"{self._head(at, level)} {escape(text)} +{self._since_last()}ms\n"
+
+    def lines(self, record: LogRecord) -> Iterator[str]:
+        """Yield the lines of ``record``, as many in a piece as one join should make."""
+        head = self._head(record.time.timestamp(), record.level.name)
+        start = f"{head} [{escape(record.event)}] {escape(record.message)}"
+        if not record.recipients:
+            yield f"{start} +{self._since_last()}ms\n"
+            return
+        # The deliveries of an event are one moment: the first line alone says how long it took.
+        yield f"{start}: {escape(record.recipients[0])} +{self._since_last()}ms\n"
+        between = f" +0ms\n{start}: "
+        for begin in range(1, len(record.recipients), _PIECE):
+            piece = escape_all(record.recipients[begin : begin + _PIECE])
+            yield f"{start}: {between.join(piece)} +0ms\n"
+
+    def _head(self, at: float, level: str) -> str:
+        if self._second != int(at):
+            self._second = int(at)
+            self._clock_face = _clock_face(datetime.fromtimestamp(at))
+        level = "" if level == Level.INFO.name else level
+        return f"[{self._name}] {os.getpid()} - {self._clock_face} {level}"
 
     def _since_last(self) -> int:
         now = self._clock()
@@ -103,48 +123,63 @@ def _clock_face(at: datetime) -> str:
 
 
 class LinesHandler(logging.Handler):
-    """Writes the lines of a whole batch to a stream with one call, through ``offload``."""
+    """Writes lines to a stream, through ``offload``: our records, and what others log here.
 
-    def __init__(self, stream: TextStream, offload: Offload = inline) -> None:
+    What is offloaded uses none of the standard library's logging, whose locks belong to the thread
+    outside: it is called under the handler's lock, and never takes it.
+    """
+
+    def __init__(self, stream: TextStream, lines: SeedLines, offload: Offload = inline) -> None:
         super().__init__()
         self._stream = stream
+        self._lines = lines
         self._offload = offload
-        self._lines: list[str] = []
-        self.setFormatter(SeedFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the lines of a batch until its end; what others log here is written at once."""
-        self._lines.append(self.format(record))
-        if not hasattr(record, _ATTRIBUTE):
-            try:
-                self.write_out()
-            except (OSError, ValueError):
-                self.handleError(record)
+        """Write what others log here, at once."""
+        try:
+            line = self._lines.line(record.created, record.levelname, self.format(record))
+            self._offload(lambda: self._put([line]))
+        except (OSError, ValueError):
+            self.handleError(record)
 
-    def write_out(self) -> None:
-        """Write what was kept; raises the stream's error."""
-        lines, self._lines = self._lines, []
-        if lines:
-            text = "\n".join(lines) + "\n"
-            self._offload(lambda: self._put(text))
+    def write_batch(self, batch: Sequence[LogRecord]) -> None:
+        """Write the lines of our records; raises the stream's error."""
+        pieces = (piece for record in batch for piece in self._lines.lines(record))
+        self.acquire()
+        try:
+            self._offload(lambda: self._put(pieces))
+        finally:
+            self.release()
 
-    def _put(self, text: str) -> None:
-        self._stream.write(text)
+    def _put(self, pieces: Iterable[str]) -> None:
+        for piece in pieces:
+            self._stream.write(piece)
         self._stream.flush()
 
 
-class _LoggingSink(Sink):
-    def __init__(self, logger: logging.Logger, handler: LinesHandler | None) -> None:
-        self._logger = logger
+class _HandlerSink(Sink):
+    """Lines on a stream of our own, without a standard record: to make one takes the longest."""
+
+    def __init__(self, handler: LinesHandler) -> None:
         self._handler = handler
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        """Write the batch as lines."""
+        self._handler.write_batch(batch)
+
+
+class _LoggerSink(Sink):
+    """The handlers of the program."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Hand each record to the standard logger: one standard record each."""
         for entry in batch:
             if self._logger.isEnabledFor(entry.level):
                 self._logger.handle(self._standard_record(entry))
-        if self._handler is not None:
-            self._handler.write_out()
 
     def _standard_record(self, entry: LogRecord) -> logging.LogRecord:
         record = self._logger.makeRecord(

@@ -32,7 +32,7 @@ class MemoryLoggerFactory(LoggerFactory):
 
     def create_logger(self, name: str) -> Logger:  # noqa: ARG002  the contract's
         """Return a logger that stores at once, without a thread."""
-        return MemoryLogger(self._store, self.counters)
+        return MemoryLogger(self._store, self.new_counters())
 
     def create_reader(self) -> LogReader:
         """Return the reader of this store."""
@@ -61,7 +61,7 @@ class MemoryLogger(Logger):
         """Return True: nothing ever waits."""
         return True
 
-    def close(self) -> None:
+    def close(self, timeout: float = 1.0) -> None:  # noqa: ARG002  the contract's
         """Take no more; what is stored stays readable."""
         self._closed = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Self, TypeAlias, TypedDict
 
 import bson
@@ -15,10 +15,12 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
-from logger_lib.errors import RecordsRejected, SettingMissing
+from logger_lib.errors import SettingMissing
+from logger_lib.failure import Failure, FailureJson
 from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.logger import LogQuery, LogReader
-from logger_lib.record import Level, LogRecord
+from logger_lib.record import Level, LogRecord, microseconds_of, time_of
+from logger_lib.refusals import raise_refusals, split_writable
 
 
 class Document(TypedDict):
@@ -35,20 +37,21 @@ class Document(TypedDict):
     app: str | None
     rooms: list[str]
     recipients: list[str]
+    failure: FailureJson | None
 
 
 Source: TypeAlias = "Collection[Document] | Callable[[], Collection[Document]]"
 Condition: TypeAlias = "str | dict[str, str | int]"
 
 COLLECTION = "event_log"
-_DATABASE = "herald"
+DATABASE = "herald"
+"""Where the URI names none."""
+TIMEOUT_MS = 4000
+"""For each of a client's waits: PyMongo would wait 30 s for a server that is down."""
 _DUPLICATE_KEY = 11000
 _MAX_BYTES = 16 * 1024 * 1024
 # MongoDB takes 100 levels in all; the document and the command around it take some.
 _MAX_DEPTH = 90
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TIMEOUT_MS = 4000
 
 _INDEXES = [
     IndexModel([("event", 1), ("_id", DESCENDING)]),
@@ -79,15 +82,8 @@ class MongoLoggerFactory(BatchedLoggerFactory):
         uri = settings.get("MONGO_URI")
         if not uri:
             raise SettingMissing("mongodb", "MONGO_URI")
-        client: MongoClient[Document] = MongoClient(
-            uri,
-            # PyMongo would wait 30 s for a server that is down.
-            serverSelectionTimeoutMS=_TIMEOUT_MS,
-            connectTimeoutMS=_TIMEOUT_MS,
-            socketTimeoutMS=_TIMEOUT_MS,
-            appname="herald",
-        )
-        factory = cls(client.get_default_database(_DATABASE)[COLLECTION])
+        client = connect(uri)
+        factory = cls(client.get_default_database(DATABASE)[COLLECTION])
         factory._client = client
         return factory
 
@@ -106,6 +102,17 @@ class MongoLoggerFactory(BatchedLoggerFactory):
             self._client.close()
 
 
+def connect(uri: str) -> MongoClient[Document]:
+    """Return a client of ``uri`` none of whose waits is longer than ``TIMEOUT_MS``."""
+    return MongoClient(
+        uri,
+        serverSelectionTimeoutMS=TIMEOUT_MS,
+        connectTimeoutMS=TIMEOUT_MS,
+        socketTimeoutMS=TIMEOUT_MS,
+        appname="herald",
+    )
+
+
 class _MongoSink(Sink):
     def __init__(self, collection: Callable[[], Collection[Document]]) -> None:
         self._collection = collection
@@ -116,23 +123,11 @@ class _MongoSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Insert the batch unordered; a record that is already there counts as written."""
-        documents: list[RawBSONDocument] = []
-        sent: list[LogRecord] = []
-        refused: list[LogRecord] = []
-        reason = ""
-        for record in batch:
-            # Each alone first: one document that BSON cannot hold makes PyMongo store none.
-            try:
-                documents.append(RawBSONDocument(_encode(record)))
-                sent.append(record)
-            except (BSONError, ValueError, TypeError, OverflowError, RecursionError) as error:
-                refused.append(record)
-                reason = reason or f"BSON cannot hold it: {error}"
-        for index, message in self._insert(documents).items():
-            refused.append(sent[index])
-            reason = reason or message
-        if refused:
-            raise RecordsRejected(refused, reason)
+        # Each alone first: one document that BSON cannot hold makes PyMongo store none.
+        writable, refusals = split_writable(batch, _encode)
+        refused = self._insert([document for _, document in writable])
+        refusals += [(writable[index][0], message) for index, message in refused.items()]
+        raise_refusals(refusals)
 
     def _insert(self, documents: list[RawBSONDocument]) -> dict[int, str]:
         """Insert and return the server's reason for each document that it refused."""
@@ -169,7 +164,7 @@ class MongoReader(LogReader):
         return [
             LogRecord(
                 id=document["_id"],
-                time=_EPOCH + document["time_us"] * _MICROSECOND,
+                time=time_of(document["time_us"]),
                 level=Level(document["level"]),
                 event=document["event"],
                 message=document["message"],
@@ -178,18 +173,19 @@ class MongoReader(LogReader):
                 app=document["app"],
                 rooms=tuple(document["rooms"]),
                 recipients=tuple(document["recipients"]),
+                failure=Failure.from_json(stored) if (stored := document.get("failure")) else None,
             )
             for document in found
         ]
 
 
-def _encode(record: LogRecord) -> bytes:
+def _encode(record: LogRecord) -> RawBSONDocument:
     _check_depth(record.fields)
     document: Document = {
         "_id": record.id,
         "time": record.time,
         # A BSON date ends at milliseconds.
-        "time_us": _microseconds(record.time),
+        "time_us": microseconds_of(record.time),
         "level": int(record.level),
         "event": record.event,
         "message": record.message,
@@ -198,11 +194,15 @@ def _encode(record: LogRecord) -> bytes:
         "app": record.app,
         "rooms": list(record.rooms),
         "recipients": list(record.recipients),
+        "failure": record.failure.to_json() if record.failure else None,
     }
-    encoded = bson.encode(document)
+    try:
+        encoded = bson.encode(document)
+    except BSONError as error:
+        raise ValueError(f"BSON cannot hold it: {error}") from error
     if len(encoded) > _MAX_BYTES:
         raise ValueError(f"it is {len(encoded)} bytes long, and {_MAX_BYTES} is the most")
-    return encoded
+    return RawBSONDocument(encoded)
 
 
 def _check_depth(fields: JsonValue) -> None:
@@ -233,18 +233,14 @@ def _conditions(query: LogQuery) -> dict[str, Condition]:
             conditions[key] = value
     times: dict[str, str | int] = {}
     if query.since is not None:
-        times["$gte"] = _microseconds(query.since)
+        times["$gte"] = microseconds_of(query.since)
     if query.until is not None:
-        times["$lt"] = _microseconds(query.until)
+        times["$lt"] = microseconds_of(query.until)
     if times:
         conditions["time_us"] = times
     if query.before is not None:
         conditions["_id"] = {"$lt": query.before}
     return conditions
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
 
 
 def _plain(value: JsonValue | DBRef) -> JsonValue:

@@ -16,6 +16,8 @@ from sentry_sdk.transport import HttpTransport
 
 from logger_lib.batching import BatchedLoggerFactory, Limits, Sink
 from logger_lib.errors import SettingMissing
+from logger_lib.failure import Failure
+from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.record import Level, LogRecord
 
 if TYPE_CHECKING:
@@ -47,8 +49,8 @@ class SentryLoggerFactory(BatchedLoggerFactory):
     """Makes loggers that send through a Sentry client of their own.
 
     The program's own ``sentry_sdk.init`` is neither used nor changed. By default no data of an
-    event leaves: only names, ids and numbers. ``send_fields`` adds the data, the rooms, the
-    recipients and the message.
+    event leaves: only names, ids and numbers and, of an exception, its type and where it was
+    raised. ``send_fields`` adds the data, the rooms, the recipients and the message.
     """
 
     def __init__(
@@ -124,21 +126,35 @@ class _SentrySink(Sink):
         body = _body(record, self._send_fields)
         _SPEAK[record.level](body, attributes=attributes)
         if record.level >= Level.ERROR:
-            scope.capture_event(
-                {
-                    "level": "fatal" if record.level is Level.CRITICAL else "error",
-                    "logger": "herald",
-                    "message": body,
-                    "timestamp": record.time,
-                    # Issues are one an event name, however often it fails.
-                    "fingerprint": ["herald", record.event],
-                    "contexts": {"herald": {**attributes}},
-                }
-            )
+            scope.capture_event(_event(record, body, attributes))
 
     def _losses(self) -> int:
         transport = self._client.transport
         return transport.losses if isinstance(transport, _CountingTransport) else 0
+
+
+def _event(record: LogRecord, body: str, attributes: Attributes) -> Event:
+    event: Event = {
+        "level": "fatal" if record.level is Level.CRITICAL else "error",
+        "logger": "herald",
+        "message": body,
+        "timestamp": record.time,
+        # Issues are one an event name and type of exception, however often it fails.
+        "fingerprint": ["herald", record.event],
+        "contexts": {"herald": {**attributes}},
+    }
+    if record.failure is not None:
+        event["fingerprint"] = ["herald", record.event, record.failure.type]
+        event["exception"] = {"values": [_exception(record.failure)]}
+    return event
+
+
+def _exception(failure: Failure) -> JsonObject:
+    frames: list[JsonValue] = [
+        {"filename": frame.file, "lineno": frame.line, "function": frame.function}
+        for frame in failure.frames
+    ]
+    return {"type": failure.type, "stacktrace": {"frames": frames}}
 
 
 def _body(record: LogRecord, send_fields: bool) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -35,23 +35,19 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
-from logger_lib.errors import RecordsRejected
-from logger_lib.escape import escape
+from logger_lib.drivers import DRIVERS
+from logger_lib.failure import Failure
 from logger_lib.logger import LogQuery, LogReader
 from logger_lib.offload import Offload, inline
-from logger_lib.record import Level, LogRecord
+from logger_lib.record import Level, LogRecord, microseconds_of, time_of
+from logger_lib.refusals import Refusal, raise_refusals, split_writable
 
 Row: TypeAlias = dict[str, str | int | None]
 
 SQLITE_FILE = "herald.db"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_DRIVERS = {
-    "postgres": "postgresql+pg8000",
-    "postgresql": "postgresql+pg8000",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
+# NUL is what PostgreSQL's text cannot hold, half a character what no database's can.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
 # MySQL's TEXT ends at 64 KiB. Not its JSON: MariaDB refuses more than 32 levels.
 _LONG_TEXT = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
@@ -74,6 +70,7 @@ event_log = Table(
     Column("app", String(64)),
     Column("rooms", _LONG_TEXT, nullable=False, comment="JSON"),
     Column("recipients", _LONG_TEXT, nullable=False, comment="JSON"),
+    Column("failure", _LONG_TEXT, comment="JSON"),
     Index("ix_event_log_event", "event", "id"),
     Index("ix_event_log_app", "app", "id"),
     Index("ix_event_log_event_id", "event_id"),
@@ -108,7 +105,9 @@ _POSTGRESQL_INSERTS = {
 class SqlLoggerFactory(BatchedLoggerFactory):
     """Makes loggers that write to the table ``event_log`` of a database, and a reader of it.
 
-    Control characters in a record's message are stored in their visible form; all else as it came.
+    All is stored as it came, but for what columns of text cannot hold: in event, message, app and
+    event id, NUL and halves of characters become U+FFFD, which keeps their length; a query for such
+    a name finds it.
     """
 
     def __init__(
@@ -122,7 +121,10 @@ class SqlLoggerFactory(BatchedLoggerFactory):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Use ``DATABASE_URL``, else a SQLite file under ``HERALD_HOME`` (``./instance``)."""
+        """Use ``DATABASE_URL``, else a SQLite file under ``HERALD_HOME`` (``./instance``).
+
+        The connections are this factory's own; give the constructor an engine to share its pool.
+        """
         url = settings.get("DATABASE_URL")
         home = Path(settings.get("HERALD_HOME") or "instance")
         factory = cls(_connectable(make_url(url)) if url else _embedded(home))
@@ -156,22 +158,7 @@ class _SqlSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Insert the batch; a record that is already there counts as written."""
-        records: list[LogRecord] = []
-        rows: list[Row] = []
-        refused: list[LogRecord] = []
-        reason = ""
-        for record in batch:
-            try:
-                rows.append(_row(record))
-                records.append(record)
-            except (ValueError, TypeError, RecursionError) as error:
-                refused.append(record)
-                reason = reason or f"it is not JSON: {error}"
-        for index, message in self._offload(lambda: self._insert(records, rows)).items():
-            refused.append(records[index])
-            reason = reason or message
-        if refused:
-            raise RecordsRejected(refused, reason)
+        raise_refusals(self._offload(lambda: self._insert(batch)))
 
     def _make_tables(self) -> None:
         self._leave_parents_connections()
@@ -181,39 +168,38 @@ class _SqlSink(Sink):
             # Another process that starts now was faster: the second look finds its tables.
             metadata.create_all(self._engine)
 
-    def _insert(self, records: list[LogRecord], rows: list[Row]) -> dict[int, str]:
-        """Insert and return the database's reason for each row that it refused."""
+    def _insert(self, batch: Sequence[LogRecord]) -> list[Refusal]:
+        """Insert and return what could not be."""
         self._leave_parents_connections()
-        if not rows:
-            return {}
+        writable, refusals = split_writable(batch, _row)
+        if not writable:
+            return refusals
         try:
-            self._commit(records, rows)
+            self._commit(writable)
         except (OperationalError, InterfaceError):
             raise
         except DBAPIError:
             # One row that the database cannot hold must not take the others with it.
-            return self._insert_one_by_one(records, rows)
-        return {}
+            refusals += self._insert_one_by_one(writable)
+        return refusals
 
-    def _insert_one_by_one(self, records: list[LogRecord], rows: list[Row]) -> dict[int, str]:
-        refusals = {}
-        for index, (record, row) in enumerate(zip(records, rows, strict=True)):
+    def _insert_one_by_one(self, writable: list[tuple[LogRecord, Row]]) -> Iterator[Refusal]:
+        for record, row in writable:
             try:
-                self._commit([record], [row])
+                self._commit([(record, row)])
             except (OperationalError, InterfaceError):
                 raise
             except DBAPIError as error:
-                refusals[index] = str(error.orig)
-        return refusals
+                yield record, str(error.orig)
 
-    def _commit(self, records: list[LogRecord], rows: list[Row]) -> None:
+    def _commit(self, writable: list[tuple[LogRecord, Row]]) -> None:
         rooms: list[Row] = [
             {"room": _room_key(room), "record_id": record.id}
-            for record in records
+            for record, _ in writable
             for room in dict.fromkeys(record.rooms)
         ]
         with self._engine.begin() as connection:
-            _insert_new(connection, event_log.name, rows)
+            _insert_new(connection, event_log.name, [row for _, row in writable])
             if rooms:
                 _insert_new(connection, event_log_room.name, rooms)
 
@@ -240,7 +226,7 @@ class SqlReader(LogReader):
             return [
                 LogRecord(
                     id=row.id,
-                    time=_EPOCH + row.time * _MICROSECOND,
+                    time=time_of(row.time),
                     level=Level(row.level),
                     event=row.event,
                     message=row.message,
@@ -249,6 +235,7 @@ class SqlReader(LogReader):
                     app=row.app,
                     rooms=tuple(json.loads(row.rooms)),
                     recipients=tuple(json.loads(row.recipients)),
+                    failure=Failure.from_json(json.loads(row.failure)) if row.failure else None,
                 )
                 for row in connection.execute(_selection(query))
             ]
@@ -265,11 +252,11 @@ def _selection(query: LogQuery) -> Select[tuple[str, int]]:
     exact = {"app": query.app, "event": query.event, "event_id": query.event_id}
     for name, value in exact.items():
         if value is not None:
-            selection = selection.where(log[name] == value)
+            selection = selection.where(log[name] == _storable(value))
     if query.since is not None:
-        selection = selection.where(log.time >= _microseconds(query.since))
+        selection = selection.where(log.time >= microseconds_of(query.since))
     if query.until is not None:
-        selection = selection.where(log.time < _microseconds(query.until))
+        selection = selection.where(log.time < microseconds_of(query.until))
     if query.before is not None:
         selection = selection.where(newest < query.before)
     return selection.order_by(newest.desc()).limit(max(0, query.limit))
@@ -278,17 +265,21 @@ def _selection(query: LogQuery) -> Select[tuple[str, int]]:
 def _row(record: LogRecord) -> Row:
     return {
         "id": record.id,
-        "time": _microseconds(record.time),
+        "time": microseconds_of(record.time),
         "level": int(record.level),
-        "event": escape(record.event),
-        # Columns of text cannot hold all that a message may: NUL, half characters.
-        "message": escape(record.message),
+        "event": _storable(record.event),
+        "message": _storable(record.message),
         "fields": json.dumps(record.fields),
-        "event_id": record.event_id,
-        "app": record.app,
+        "event_id": None if record.event_id is None else _storable(record.event_id),
+        "app": None if record.app is None else _storable(record.app),
         "rooms": json.dumps(record.rooms),
         "recipients": json.dumps(record.recipients),
+        "failure": json.dumps(record.failure.to_json()) if record.failure else None,
     }
+
+
+def _storable(text: str) -> str:
+    return text if text.isprintable() else _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
 def _insert_new(connection: Connection, name: str, rows: list[Row]) -> None:
@@ -309,17 +300,13 @@ def _insert_new(connection: Connection, name: str, rows: list[Row]) -> None:
     connection.execute(statement, rows)
 
 
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
 def _room_key(room: str) -> str:
     return hashlib.sha256(room.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _connectable(url: URL) -> Engine:
     """Return the engine of ``url``, with a pure Python driver where it names none (Heroku's do)."""
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=5)

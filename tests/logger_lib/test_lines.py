@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logger_lib import Level, LogRecord, delivery_record, escape, event_record
+from logger_lib import Failure, Frame, Level, LogRecord, delivery_record, escape, event_record
 from logger_lib.destinations.console import ConsoleLoggerFactory
-from logger_lib.destinations.logging import LinesHandler, LoggingLoggerFactory, SeedFormatter
+from logger_lib.destinations.logging import LinesHandler, LoggingLoggerFactory, SeedLines
 from tests.logger_lib.conftest import StreamThatFails, full_disk, record
 
 Result = TypeVar("Result")
@@ -107,12 +108,17 @@ def test_levels_are_named_unless_info() -> None:
 
 
 def test_milliseconds_since_the_line_before() -> None:
-    """The first line says +0ms, each later one the time since the line before."""
+    """A line says the time since the one before; the deliveries of one event are one moment."""
     ticks = iter([10.0, 10.004, 12.5])
-    formatter = SeedFormatter(clock=lambda: next(ticks))
-    entry = logging.LogRecord("Herald", logging.INFO, "", 0, "m", (), None)
-    ends = [formatter.format(entry).rsplit(" ", 1)[1] for _ in range(3)]
-    assert ends == ["+0ms", "+4ms", "+2496ms"]
+    lines = SeedLines("Herald", clock=lambda: next(ticks))
+    sent = delivery_record("e", ("s1", "s2", "s3"), event_id="i", time=NOON)
+    printed_lines = [
+        *lines.line(NOON.timestamp(), "INFO", "m").splitlines(),
+        *"".join(lines.lines(sent)).splitlines(),
+        *lines.lines(record()),
+    ]
+    ends = [line.split()[-1] for line in printed_lines]
+    assert ends == ["+0ms", "+4ms", "+0ms", "+0ms", "+2496ms"]
 
 
 def test_the_programs_own_handlers(caplog: pytest.LogCaptureFixture) -> None:
@@ -197,7 +203,7 @@ def test_console_refuses_what_is_not_json(capfd: pytest.CaptureFixture[str]) -> 
     with os.fdopen(reading, "rb") as pipe:
         assert [json.loads(line)["event"] for line in pipe] == ["kept"]
     assert (factory.counters.written, factory.counters.failed) == (1, 1)
-    assert "it is not JSON" in capfd.readouterr().err
+    assert "it cannot be encoded: Out of range float" in capfd.readouterr().err
 
 
 def test_a_stalled_reader_hurts_no_caller() -> None:
@@ -306,3 +312,67 @@ def test_escaping(text: str) -> None:
     assert escape(escaped) == escaped
     if not set(text) & set(CONTROLS):
         assert escaped == text or re.search("[\ud800-\udfff]", text)
+
+
+def test_many_recipients_are_as_many_lines() -> None:
+    """Deliveries that fill several pieces of text come out in order, the unclean ones escaped."""
+    sids = [f"sid{number}" for number in range(5000)]
+    sids[3000] = "a\nb"
+    lines = logged(LogRecord(event="e", message="m", recipients=tuple(sids), time=NOON))
+    sids[3000] = "a\\x0ab"
+    assert [line.split()[-2] for line in lines] == sids
+    assert all(LINE.fullmatch(line) for line in lines)
+
+
+def test_lines_are_made_where_writing_may_block() -> None:
+    """The offloaded call makes the text too, and uses nothing of the standard logging."""
+    inside: list[bool] = [False]
+    made: list[bool] = []
+
+    def clock() -> float:
+        made.append(inside[0])
+        return 0.0
+
+    def offload(call: Callable[[], Result], /) -> Result:
+        inside[0] = True
+        # The handler's lock is held by this thread: another one that wanted it would hang.
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(call).result(10)
+        inside[0] = False
+        return result
+
+    stream = io.StringIO()
+    handler = LinesHandler(stream, SeedLines("Herald", clock), offload)
+    handler.write_batch([record(), record()])
+    assert made == [True, True]
+    assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_own_lines_and_the_programs_do_not_mix() -> None:
+    """Batches and lines that the program logs by itself, from many threads, stay whole lines."""
+    stream = io.StringIO()
+    factory = LoggingLoggerFactory(stream=stream)
+    loggers = [factory.create_logger(str(number)) for number in range(2)]
+
+    def work(number: int) -> None:
+        for _ in range(200):
+            loggers[number % 2].log(record())
+            logging.getLogger("Herald").info("[own] line")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for logger in loggers:
+        logger.close(10)
+    lines = stream.getvalue().splitlines()
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert len(lines) == 4 * 200 * 2
+
+
+def test_console_names_where_a_program_failed() -> None:
+    """A record about an exception prints its type and frames."""
+    failure = Failure("KeyError", (Frame("shop/orders.py", 7, "pay"),))
+    [line] = printed(LogRecord(event="e", message="m", failure=failure)).splitlines()
+    assert json.loads(line)["failure"] == failure.to_json()

@@ -9,6 +9,8 @@ from pymongo import MongoClient
 
 from logger_lib import (
     DestinationNotReadable,
+    Failure,
+    Frame,
     JsonObject,
     Level,
     LoggerFactory,
@@ -56,6 +58,7 @@ def test_a_record_is_read_back_equal(readable_place: Place) -> None:
         app="shop",
         rooms=("room one", "😀"),
         recipients=("sid1", "sid2"),
+        failure=Failure("KeyError", (Frame("shop/orders.py", 7, "pay"), Frame("a.py", 1, "f"))),
     )
     written(readable_place, whole, record())
     assert read_all(readable_place.factory.create_reader())[0] == whole
@@ -181,11 +184,21 @@ def test_sql_says_no_value_of_a_row(place: Place, capfd: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("place", ["sqlite", "mariadb", "postgresql"], indirect=True)
-def test_half_characters_in_a_message_are_made_visible(place: Place) -> None:
-    """No text that a client can send keeps a record out of SQL."""
-    written(place, record(message="orderId: a\x00b\ud800"))
-    stored = read_all(place.factory.create_reader())
-    assert [each.message for each in stored] == ["orderId: a\\x00b\\ud800"]
+def test_what_no_column_of_text_can_hold(place: Place) -> None:
+    """NUL and half characters, which keep no record out of SQL, become one U+FFFD each."""
+    name = "a\x00\ud800" + "\x00" * 197
+    written(place, record(event=name, message="orderId: a\x00b\ud800"))
+    (stored,) = place.factory.create_reader().read(LogQuery(event=name))
+    assert stored.message == "orderId: a\ufffdb\ufffd"
+    assert stored.event == "a" + "\ufffd" * 199
+
+
+@pytest.mark.parametrize("name", ["\u202e" * 200, "\x1b[31m", "line\nline"])
+def test_a_hostile_name_is_found_by_itself(readable_place: Place, name: str) -> None:
+    """An event is stored under the name that it came with: escaping is for where it is printed."""
+    written(readable_place, record(event=name, message=name), record("other"))
+    (stored,) = readable_place.factory.create_reader().read(LogQuery(event=name))
+    assert (stored.event, stored.message) == (name, name)
 
 
 def test_memory_keeps_the_newest() -> None:

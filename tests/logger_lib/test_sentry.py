@@ -1,11 +1,12 @@
 """What leaves for Sentry, read from the envelopes that the SDK really sends."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 import sentry_sdk
 
-from logger_lib import JsonObject, Level, LogRecord, delivery_record, event_record
+from logger_lib import Failure, JsonObject, Level, LogRecord, delivery_record, event_record
 from logger_lib.destinations.sentry import SentryLoggerFactory
 from tests.services.sentry_receiver import SentryReceiver
 
@@ -110,3 +111,32 @@ def test_losses_of_the_sdk_are_counted(
     factory.close()
     assert (factory.counters.written, factory.counters.failed) == (0, 2)
     assert "Sentry did not take all of a batch" in capfd.readouterr().err
+
+
+def test_an_exception_is_told_without_its_text(sentry: SentryReceiver) -> None:
+    """Sentry learns the type and the frames, the innermost last, and groups by the type."""
+
+    def fail(secret: str) -> None:
+        raise KeyError(f"no order {secret}")
+
+    try:
+        fail("john.doe@x.com")
+    except KeyError as error:
+        failure = Failure.of(error)
+    factory = SentryLoggerFactory(sentry.dsn)
+    logger = factory.create_logger("test")
+    logger.log(LogRecord(event="e", message="KeyError: …", level=Level.ERROR, failure=failure))
+    assert logger.flush(10)
+    logger.close()
+    factory.close()
+    (event,) = sentry.events
+    assert event["fingerprint"] == ["herald", "e", "KeyError"]
+    sent = json.dumps(event["exception"])
+    assert '"type": "KeyError"' in sent
+    assert '"filename": "tests/logger_lib/test_sentry.py"' in sent
+    outer, inner = (frame.function.rpartition(".")[2] for frame in failure.frames)
+    assert (outer, inner) == ("test_an_exception_is_told_without_its_text", "fail")
+    assert sent.index(f'"{failure.frames[0].function}"') < sent.index(
+        f'"{failure.frames[1].function}"'
+    )
+    assert b"john.doe" not in b"".join(sentry.raw)
