@@ -15,6 +15,9 @@ QUIET = 0.1
 FLUSH_SHARE = 0.5
 """The part of the time that is kept for flushing when requests take long to end."""
 
+FLUSH_END = 0.9
+"""When the flush has to be done; what is left is for closing, and for saying what was lost."""
+
 
 class Drain:
     """Ends the process's work inside a given time. Clients reconnect; nothing taken is dropped."""
@@ -53,8 +56,8 @@ class Drain:
         self.draining = True
         self._sockets.close_all()
         answered = _wait_for_quiet(requests_open, started + seconds * (1 - FLUSH_SHARE), beat)
-        flushed = self._logger.flush(max(0.1, started + seconds - time.monotonic() - POLL))
-        self._logger.close()
+        flushed = self._logger.flush(max(0.1, started + seconds * FLUSH_END - time.monotonic()))
+        self._logger.close(max(0.1, started + seconds - time.monotonic()))
         self._on_end()
         return answered and flushed
 

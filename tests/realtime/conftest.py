@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+import requests
 import socketio
 
 from tests.services.herald import HeraldServer
@@ -104,3 +105,20 @@ def clients() -> Iterator[Clients]:
     """Clients that end with the test."""
     with ExitStack() as stack:
         yield Clients(stack)
+
+
+@pytest.fixture(scope="session")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraldServer]:
+    """A server that tells how its connections ended, and keeps its records in its output."""
+    server = HeraldServer(tmp_path_factory.mktemp("counted"), {"EVENT_LOGGERS": "logging"})
+    try:
+        server.start("tests.realtime.counting_app:app")
+        yield server
+    finally:
+        server.stop()
+
+
+def ends_by(server: HeraldServer, reason: str) -> int:
+    """Return how many connections of a ``counted`` server ended for ``reason``."""
+    counts: dict[str, int] = requests.get(f"{server.url}/test/disconnects", timeout=5).json()
+    return sum(count for why, count in counts.items() if why.startswith(reason))

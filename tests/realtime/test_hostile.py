@@ -163,6 +163,14 @@ def test_connecting_twice(gateway: HeraldServer, key: str, clients: Clients) -> 
     assert gateway.post("/events", {"event": "a", "data": {}}, key).json()["recipients"] == 1
 
 
+def test_leaving_another_namespace(gateway: HeraldServer, key: str, clients: Clients) -> None:
+    """A DISCONNECT for a namespace that the client is not in does not take it out of its own."""
+    client = clients.raw(gateway, key)
+    client.send_text("41/admin,")
+    client.join("r")
+    assert gateway.post("/events", {"event": "a", "data": {}}, key).json()["recipients"] == 1
+
+
 def test_whole_message_of_the_limit(gateway: HeraldServer, key: str, clients: Clients) -> None:
     """A message of exactly 64 KiB is read, whole and in 64 fragments."""
     client = clients.raw(gateway, key)

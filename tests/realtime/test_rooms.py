@@ -1,5 +1,6 @@
 """The bookkeeping of rooms, and the parts of the sockets that no client can drive alone."""
 
+import socket
 from collections.abc import Callable
 
 import eventlet
@@ -8,6 +9,8 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logger_lib.destinations.memory import MemoryLoggerFactory
+from tests.services.sockets import UPGRADE
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.connection import Connection
 from webapp.realtime.engine import EngineServer
@@ -15,6 +18,7 @@ from webapp.realtime.frames import unmask
 from webapp.realtime.origins import OriginCheck
 from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
 from webapp.realtime.server import GatewayServer, SocketServer
+from webapp.worker import CorkedSocket
 
 OURS, THEIRS = SocketOwner("ours", "k1"), SocketOwner("theirs", "k2")
 
@@ -29,7 +33,12 @@ def test_mask(data: bytes, key: bytes) -> None:
 def server() -> GatewayServer:
     """The server of an app that nobody serves."""
     sockets = SocketServer(
-        Flask("test"), RoomManager(Broadcasts()), max_connections=10, origin_allowed=OriginCheck(())
+        Flask("test"),
+        RoomManager(Broadcasts()),
+        max_connections=10,
+        queue_bytes=1_048_576,
+        origin_allowed=OriginCheck(()),
+        logger=MemoryLoggerFactory().create_logger("test"),
     )
     server = sockets.server
     assert isinstance(server, GatewayServer)
@@ -98,6 +107,21 @@ def test_gone_while_logging_in(server: GatewayServer) -> None:
     server._handle_connect("e1", None, None)
     assert rooms.socket_count == 0
     assert rooms.sid_from_eio_sid("e1", NAMESPACE) is None
+
+
+def test_gone_before_the_handshake_is_answered(server: GatewayServer) -> None:
+    """A client that goes before its WebSocket is accepted takes no place for ever."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "EIO=4&transport=websocket",
+        "gunicorn.socket": CorkedSocket(ours),
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in UPGRADE.items()},
+    }
+    with ours, pytest.raises(BrokenPipeError):
+        server.eio.handle_request(environ, lambda *_: bytes)
+    assert server.eio.sockets == {}
 
 
 def test_silent_connections_are_counted(server: GatewayServer) -> None:

@@ -1,5 +1,7 @@
+import logging
 from collections.abc import Callable, Iterable
-from typing import TypeAlias, TypedDict
+from types import ModuleType
+from typing import TypeAlias, TypedDict, Unpack
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from engineio.packet import Packet
@@ -10,8 +12,20 @@ class Answer(TypedDict):
     response: bytes
 
 _Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
-_Origins: TypeAlias = list[str] | str | Callable[[str, WSGIEnvironment], bool] | None
+_Origins: TypeAlias = list[str] | str | Callable[[str | None, WSGIEnvironment], bool] | None
 _Driver: TypeAlias = dict[str, type]
+
+class Options(TypedDict, total=False):
+    async_mode: str
+    async_handlers: bool
+    cors_allowed_origins: _Origins
+    cors_credentials: bool
+    json: ModuleType
+    logger: logging.Logger
+    max_http_buffer_size: int
+    monitor_clients: bool
+    ping_interval: float
+    ping_timeout: float
 
 class Server:
     class reason:
@@ -25,7 +39,8 @@ class Server:
     max_http_buffer_size: int
     ping_interval: float
     ping_timeout: float
-    def __init__(self, **options: str | float | bool | list[str] | _Origins) -> None: ...
+    logger: logging.Logger
+    def __init__(self, **options: Unpack[Options]) -> None: ...
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]: ...

@@ -9,6 +9,8 @@ class _Threading:
 class _Socket:
     socket: type[_socket.socket]
     SHUT_WR: int
+    SOL_SOCKET: int
+    SO_LINGER: int
 
 def is_monkey_patched(module: str) -> bool: ...
 @overload

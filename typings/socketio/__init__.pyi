@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable
+from logging import Logger
 from types import ModuleType
 from typing import TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -10,7 +11,7 @@ from socketio.packet import Packet as _Packet
 
 _Handler = TypeVar("_Handler")
 _Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
-_Option: TypeAlias = "str | float | bool | list[str] | Manager | type | ModuleType | Callable[[str | None, WSGIEnvironment], bool] | None"
+_Option: TypeAlias = "str | float | bool | list[str] | Manager | Logger | type | ModuleType | Callable[[str | None, WSGIEnvironment], bool] | None"
 
 class Server:
     eio: engineio.Server
@@ -18,12 +19,20 @@ class Server:
     async_mode: str
     packet_class: type[_Packet]
     environ: dict[str, WSGIEnvironment]
+    namespaces: list[str]
     def __init__(self, **options: _Option) -> None: ...
     def on(self, event: str, handler: _Handler, namespace: str | None = ...) -> None: ...
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]: ...
     def disconnect(self, sid: str, namespace: str | None = ...) -> None: ...
+    def emit(
+        self,
+        event: str,
+        data: _Json | dict[str, _Json] | tuple[_Json | bytes, ...] = ...,
+        to: str | None = ...,
+        namespace: str | None = ...,
+    ) -> None: ...
     def _handle_eio_connect(self, eio_sid: str, environ: WSGIEnvironment) -> None: ...
     def _send_packet(self, eio_sid: str, pkt: _Packet) -> None: ...
     reserved_events: list[str]

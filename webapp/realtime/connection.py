@@ -17,7 +17,7 @@ from eventlet.event import Event
 from gunicorn.workers.base_async import ALREADY_HANDLED
 
 from webapp.realtime.frames import CloseCode, Message, Opcode, frame
-from webapp.realtime.handshake import take_over
+from webapp.realtime.handshake import malformed, take_over
 from webapp.realtime.transport import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ PONG = b"3"
 SLOW = "slow: the client does not read what is sent to it"
 MALFORMED = "malformed: the client sends what it has no reason to"
 FLOOD = "flood: the client sends too many messages"
-
-UPGRADE_SECONDS = 10.0
-"""How long a client may take to change over to the WebSocket that it has opened."""
 
 
 class Connection(engineio.socket.Socket):
@@ -79,10 +76,8 @@ class Connection(engineio.socket.Socket):
         if self.closed:
             return False
         if self.transport is not None and self.upgraded:
-            self.transport.send(data)
-        else:
-            self._queue(pkt)
-        return True
+            return self.transport.send(data)
+        return self._queue(pkt)
 
     def send_rest(self, data: bytes, sent: int) -> None:
         """Send what is left of a frame after ``direct`` has sent ``sent`` bytes of it."""
@@ -91,18 +86,17 @@ class Connection(engineio.socket.Socket):
 
     def send_failed(self, data: bytes, error: OSError) -> bool:
         """Deal with ``direct`` having raised ``error``; say whether ``data`` waits to be sent."""
-        if self.transport is not None:
-            self.transport.send_failed(data, error)
-        return isinstance(error, BlockingIOError)
+        return self.transport is not None and self.transport.send_failed(data, error)
 
-    def _queue(self, pkt: Packet) -> None:
+    def _queue(self, pkt: Packet) -> bool:
         size = len(pkt.encode(b64=True))
         if self._outbox and self._outbox_bytes + size > self.server.max_pending:
             self.overflowed()
-            return
+            return False
         self._outbox.append(pkt)
         self._outbox_bytes += size
         self._wake_poll()
+        return True
 
     def poll(self) -> list[Packet]:
         """Wait for what a long-polling client is to get; raises where a poll waits already."""
@@ -132,10 +126,12 @@ class Connection(engineio.socket.Socket):
 
     def handle_get_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> list[Packet] | Iterable[bytes]:
+    ) -> list[Packet] | Iterable[bytes] | engineio.Answer:
         """Answer a poll, or take the WebSocket that a polling client changes over to."""
         del start_response
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            if self.transport is not None:
+                return malformed("this session is changing over to another WebSocket")
             return self.attach(environ)
         return [Packet(packet.NOOP)] if self.upgrading else self.poll()
 
@@ -159,12 +155,20 @@ class Connection(engineio.socket.Socket):
             raise ValueError("no packet")
         return PollPayload(encoded_payload=text).packets
 
-    def received(self, message: Message) -> None:
-        """Take a message of the WebSocket; called from the loop, so what may wait is spawned."""
+    def takes_more(self) -> bool:
+        """Count a frame of the WebSocket, control frames too, and part from who sends too many."""
         if self._is_flood():
             self.refuse(CloseCode.POLICY, FLOOD)
-        elif message[0] is Opcode.BINARY and not self.server.takes_binary:
+            return False
+        return True
+
+    def received(self, message: Message) -> None:
+        """Take a message of the WebSocket; called from the loop, so what may wait is spawned."""
+        if message[0] is Opcode.BINARY and not self.server.takes_binary:
             self.refuse(CloseCode.UNSUPPORTED, "only text is understood here")
+        elif not self.upgraded:
+            # At once: a poll that was sent after UPGRADE must not come before it.
+            self._receive_message(*message)
         elif message[1] == PONG:
             self._ponged()
         else:
@@ -226,12 +230,9 @@ class Connection(engineio.socket.Socket):
 
     def attach(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Take over the WebSocket that ``environ`` asks for."""
-        if self.transport is not None:
-            raise exceptions.EngineIOError("changed over already")
         descriptor = take_over(environ)
-        if self.connected:
-            eventlet.spawn_after(UPGRADE_SECONDS, self._give_up_upgrade)
-        else:
+        is_upgrade = self.connected
+        if not is_upgrade:
             self.connected = self.upgraded = True
         self.transport = WebSocketTransport(
             descriptor,
@@ -239,6 +240,10 @@ class Connection(engineio.socket.Socket):
             max_message=self.server.max_http_buffer_size,
             max_pending=self.server.max_pending,
         )
+        if is_upgrade:
+            eventlet.spawn_after(
+                self.server.upgrade_seconds, self._end_slow_upgrade, self.transport
+            )
         return ALREADY_HANDLED
 
     def _receive_upgrade(self, pkt: Packet) -> None:
@@ -259,7 +264,12 @@ class Connection(engineio.socket.Socket):
         if self.transport is not None:
             self.transport.send(to_frame(pkt))
 
-    def _give_up_upgrade(self, reason: str = "The upgrade took too long.") -> None:
+    def _end_slow_upgrade(self, transport: WebSocketTransport) -> None:
+        # The one that was begun then, and not another that has followed it.
+        if self.transport is transport:
+            self._give_up_upgrade("The upgrade took too long.")
+
+    def _give_up_upgrade(self, reason: str) -> None:
         if not self.upgraded and self.transport is not None:
             self.transport.close(CloseCode.POLICY, reason)
             self.disconnected()
@@ -277,7 +287,7 @@ class Connection(engineio.socket.Socket):
     def disconnected(self) -> None:
         """Take note that the WebSocket is gone: the end, or only that of an upgrade."""
         if self.upgraded:
-            eventlet.spawn_n(self.close, False, True, self.server.reason.TRANSPORT_CLOSE)
+            self.server.end_soon(self, self.server.reason.TRANSPORT_CLOSE)
         else:
             self.transport = None
             self.upgrading = False
@@ -290,7 +300,7 @@ class Connection(engineio.socket.Socket):
         if self.transport is not None:
             self.transport.cut(code, reason)
         # Not here: this may be the middle of a broadcast, or the loop itself.
-        eventlet.spawn_n(self.close, False, True, reason)
+        self.server.end_soon(self, reason)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """End the connection; ``abort`` leaves out the packet that tells the client so."""
@@ -299,7 +309,7 @@ class Connection(engineio.socket.Socket):
             return
         self.closing = True
         reason = reason or self.server.reason.SERVER_DISCONNECT
-        self.server.count_disconnect(reason)
+        self.server.count_end(self, reason)
         self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
         if not abort:
             self.send(Packet(packet.CLOSE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from typing import Unpack
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -14,13 +15,22 @@ from engineio import packet
 from engineio.packet import Packet
 
 from webapp.errors import TooManySockets
-from webapp.realtime.connection import MALFORMED, Connection
+from webapp.realtime.connection import FLOOD, MALFORMED, SLOW, Connection
 from webapp.realtime.frames import CloseCode
 from webapp.realtime.handshake import answer_of, malformed, upgrade_refusal
 from webapp.realtime.heartbeat import Heartbeat
 
 LOGIN_SECONDS = 15.0
 """How long a connection may take to log in to the Socket.IO namespace (as in Centrifugo)."""
+
+UPGRADE_SECONDS = 10.0
+"""How long a client may take to change over to the WebSocket that it has opened."""
+
+PARTING_REASONS = frozenset({SLOW, FLOOD, MALFORMED})
+"""The ends that an operator wants to hear of."""
+
+ENDS_A_TURN = 100
+"""How many connections are ended before others get their turn."""
 
 METHODS = frozenset({"GET", "POST", "OPTIONS"})
 
@@ -37,17 +47,21 @@ class EngineServer(engineio.Server):
     """Whether a client may send binary data: Herald's have no reason to."""
 
     login_seconds = LOGIN_SECONDS
+    upgrade_seconds = UPGRADE_SECONDS
 
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, **options: Unpack[engineio.Options]) -> None:
         super().__init__(**options)
         self.is_logged_in: Callable[[str], bool] = lambda _: True
+        self.on_parted: Callable[[str, str], None] = lambda _sid, _reason: None
         self.disconnects: Counter[str] = Counter()
         self.refused = 0
         self.never_logged_in = 0
         self.malformed = 0
-        self._heartbeat = Heartbeat(self.ping_interval)
+        self._heartbeat = Heartbeat(self.ping_interval, self.logger)
         self._waiting: deque[tuple[float, str]] = deque()
         self._watching = False
+        self._ending: deque[tuple[Connection, str]] = deque()
+        self._is_ending = False
 
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -81,8 +95,9 @@ class EngineServer(engineio.Server):
             self.refused += 1
             return _no_place(TooManySockets("all connections are taken: try again later"))
         connection = Connection(self, self.generate_id())
-        self.sockets[connection.sid] = connection
         taken = connection.attach(environ) if transport == "websocket" else None
+        # Not before: a client that is gone by now must not take a place for ever.
+        self.sockets[connection.sid] = connection
         self._trigger_event("connect", connection.sid, environ, run_async=False)
         connection.send(self._opening(connection.sid, transport))
         self._heartbeat.start(connection)
@@ -103,9 +118,34 @@ class EngineServer(engineio.Server):
             },
         )
 
-    def count_disconnect(self, reason: str) -> None:
-        """Count an end of a connection by its reason."""
+    def end_soon(self, connection: Connection, reason: str) -> None:
+        """End ``connection``, whose client is not to be told, in its turn."""
+        self._ending.append((connection, reason))
+        if not self._is_ending:
+            self._is_ending = True
+            eventlet.spawn_n(self._end_all)
+
+    def _end_all(self) -> None:
+        # When all clients leave at once, others get their turn in between.
+        while self._ending:
+            for _ in range(min(len(self._ending), ENDS_A_TURN)):
+                connection, reason = self._ending.popleft()
+                try:
+                    connection.close(wait=False, abort=True, reason=reason)
+                except Exception:
+                    # This one must not keep the others from ending.
+                    self.logger.exception("ending a connection")
+            eventlet.sleep(0)
+        self._is_ending = False
+
+    def count_end(self, connection: Connection, reason: str) -> None:
+        """Count an end of a connection by its reason; tell of one that was our doing."""
         self.disconnects[reason] += 1
+        if reason in PARTING_REASONS:
+            self.on_parted(connection.socket_id, reason)
+
+    def _bad_request(self, message: str | None = None) -> engineio.Answer:
+        return malformed(message or "this is not what the Engine.IO protocol says")
 
     def await_login(self, engine_sid: str) -> None:
         """End the connection ``engine_sid`` unless it is logged in when its time is up."""
@@ -123,7 +163,11 @@ class EngineServer(engineio.Server):
                 eventlet.sleep(wait)
                 continue
             self._waiting.popleft()
-            self._end_if_silent(engine_sid)
+            try:
+                self._end_if_silent(engine_sid)
+            except Exception:
+                # This one must not keep the others' time from running out.
+                self.logger.exception("ending a silent connection")
         self._watching = False
 
     def end_malformed(self, engine_sid: str) -> None:

@@ -7,7 +7,7 @@ from flask import request
 from marshmallow import ValidationError
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 
-from logger_lib import JsonObject, JsonValue, Level, Logger, LogRecord
+from logger_lib import Failure, JsonObject, JsonValue, Level, Logger, LogRecord
 from webapp.access.gate import Gate
 from webapp.access.scopes import Scope
 from webapp.errors import (
@@ -59,6 +59,7 @@ class SocketHandlers:
         sockets.on("leave")(self.leave)
         sockets.on("*")(self.unknown)
         sockets.on_error_default(self.failed)
+        sockets.engine.on_parted = self.parted
 
     def connect(self, auth: JsonValue = None) -> None:
         """Admit the socket, or refuse it with a reason that its ``connect_error`` shows."""
@@ -126,8 +127,27 @@ class SocketHandlers:
         """Answer a handler's error in the acknowledgement."""
         if isinstance(error, HeraldError):
             return error.to_wire()
-        self._log(Level.ERROR, "socket.failed", f"{type(error).__name__}: {error}", "")
+        self._logger.log(
+            LogRecord(
+                level=Level.ERROR,
+                event="socket.failed",
+                message=f"{type(error).__name__}: {error}",
+                fields={"address": request.remote_addr},
+                failure=Failure.of(error),
+            )
+        )
         return envelope("internal_error", "the server failed; the failure was logged")
+
+    def parted(self, sid: str, reason: str) -> None:
+        """Log that the server has ended a socket, and why."""
+        self._logger.log(
+            LogRecord(
+                level=Level.WARNING,
+                event="socket.dropped",
+                message=reason,
+                fields={"sid": sid},
+            )
+        )
 
     def _log(self, level: Level, event: str, message: str, code: str) -> None:
         fields: JsonObject = {"address": request.remote_addr}

@@ -44,6 +44,8 @@ def take_over(environ: WSGIEnvironment) -> int:
         b"Connection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+    # Before anything is sent on the new descriptor.
+    connection.flush()
     return os.dup(connection.fileno())
 
 

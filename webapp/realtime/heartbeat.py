@@ -2,11 +2,14 @@
 
 import heapq
 import itertools
+import logging
 import random
 import time
 from typing import Protocol
 
 import eventlet
+
+LONGEST_SLEEP = 0.1
 
 
 class Beating(Protocol):
@@ -23,8 +26,9 @@ class Heartbeat:
     half of the interval, so that those that came in one wave are not pinged in one.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, logger: logging.Logger) -> None:
         self._interval = interval
+        self._logger = logger
         self._due: list[tuple[float, int, Beating]] = []
         self._numbers = itertools.count()
         self._running = False
@@ -44,13 +48,18 @@ class Heartbeat:
         while self._due:
             wait = self._due[0][0] - time.monotonic()
             # Never longer than this, as one that comes later may be due earlier.
-            eventlet.sleep(min(max(wait, 0.0), self._interval / 4))
+            eventlet.sleep(min(max(wait, 0.0), LONGEST_SLEEP))
             self._beat_all_due(time.monotonic())
         self._running = False
 
     def _beat_all_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
             _, _, connection = heapq.heappop(self._due)
-            again = connection.beat(now)
+            try:
+                again = connection.beat(now)
+            except Exception:
+                # One connection must not stop the pings of all others.
+                self._logger.exception("a ping")
+                again = now + self._interval
             if again is not None:
                 self._push(again, connection)

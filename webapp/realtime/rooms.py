@@ -106,6 +106,23 @@ class RoomManager(Manager):
         """Say whether ``name`` is the id of a socket, which must not pass for a room."""
         return name in self._members
 
+    def keys_in_use(self) -> frozenset[str]:
+        """Return the ids of the keys of all open sockets."""
+        owners = (member.owner for member in self._members.values())
+        return frozenset(owner.key_id for owner in owners if owner and owner.key_id)
+
+    def part_with(self, key_ids: Collection[str]) -> None:
+        """End the sockets of these keys for good: their clients do not come back by themselves."""
+        parting = [
+            member
+            for member in self._members.values()
+            if member.owner and member.owner.key_id in key_ids
+        ]
+        for member in parting:
+            self.server.disconnect(member.sid)
+            # Not closed here: the client would take that for the reason, and come back.
+            self.server.eio.await_login(member.connection.sid)
+
     def deliver(
         self,
         app_id: str,
@@ -181,8 +198,8 @@ class RoomManager(Manager):
         return member is not None and member.connected and not member.leaving
 
     def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
-        """Return the socket id of a connection."""
-        return self._sids.get(eio_sid)
+        """Return the socket id of a connection; in another namespace it has none."""
+        return self._sids.get(eio_sid) if namespace == NAMESPACE else None
 
     def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
         """Return the connection id of a socket."""

@@ -15,8 +15,9 @@ from flask import Flask
 from flask_socketio import SocketIO
 from socketio.packet import CONNECT_ERROR
 
-from logger_lib import JsonValue
+from logger_lib import JsonValue, Logger
 from webapp.realtime.engine import EngineServer
+from webapp.realtime.library_log import library_logger
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 
 PATH = "/socket.io/"
@@ -80,7 +81,7 @@ class GatewayServer(socketio.Server):
             self.eio.end_malformed(eio_sid)
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
-        if namespace not in (None, NAMESPACE):
+        if (namespace or NAMESPACE) not in self.namespaces:
             refusal = self.packet_class(
                 CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
             )
@@ -113,9 +114,11 @@ class GatewayServer(socketio.Server):
         super()._handle_event(eio_sid, namespace, id, data)
 
     def is_logged_in(self, eio_sid: str) -> bool:
-        """Say whether the connection ``eio_sid`` has been accepted into the namespace."""
-        sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
-        return sid is not None and self.manager.is_connected(sid, NAMESPACE)
+        """Say whether the connection ``eio_sid`` has been accepted into a namespace."""
+        return any(
+            self.manager.is_connected(self.manager.sid_from_eio_sid(eio_sid, name), name)
+            for name in self.namespaces
+        )
 
 
 class SocketServer(SocketIO):
@@ -127,14 +130,19 @@ class SocketServer(SocketIO):
         rooms: RoomManager,
         *,
         max_connections: int,
+        queue_bytes: int,
         origin_allowed: Callable[[str | None, WSGIEnvironment], bool],
+        logger: Logger,
     ) -> None:
         super().__init__()
+        library = library_logger(logger)
         self.manage_session = False
         server = GatewayServer(
             async_mode="eventlet",
             client_manager=rooms,
             json=PacketJson("packet_json"),
+            logger=library,
+            engineio_logger=library,
             cors_allowed_origins=origin_allowed,
             # Sockets log in with a token; a browser's cookies have no business here.
             cors_credentials=False,
@@ -147,12 +155,18 @@ class SocketServer(SocketIO):
             async_handlers=False,
         )
         server.eio.max_connections = max_connections
+        server.eio.max_pending = queue_bytes
         server.eio.is_logged_in = server.is_logged_in
         self.server = server
         self.async_mode = server.async_mode
         self._engine = server.eio
         app.extensions["socketio"] = self
         app.wsgi_app = SocketMiddleware(server, app)  # type: ignore[method-assign]  # the way Flask documents for middleware
+
+    @property
+    def engine(self) -> EngineServer:
+        """The connections beneath the sockets."""
+        return self._engine
 
     def close_all(self) -> None:
         """Close every socket so that its client comes back, here or on another host."""

@@ -7,6 +7,7 @@ socket and a few small objects, and sending to one that keeps up costs a single 
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -33,6 +34,9 @@ FRAMES_A_WRITE = 256
 LINGER_SECONDS = 5.0
 """How long the other side may take to read what was sent before the close, and the close."""
 
+RESET = struct.pack("ii", 1, 0)
+"""As SO_LINGER: closing drops what was not sent, and the other side is told by a reset."""
+
 # Called from the loop itself, these sockets must not be the ones that wait by calling the loop.
 _socket = patcher.original("socket")
 
@@ -42,6 +46,9 @@ class TransportOwner(Protocol):
 
     def ready(self, send: Callable[[bytes], int] | None) -> None:
         """Take note that nothing waits: ``send`` may be called with frames; ``None``: no more."""
+
+    def takes_more(self) -> bool:
+        """Say whether one frame more may come: the owner has closed the transport if not."""
 
     def received(self, message: Message) -> None:
         """Take a text or binary message."""
@@ -97,41 +104,39 @@ class WebSocketTransport:
         """What sends without a queue, where nothing waits."""
         return None if self._pending or self._closing else self._socket.send
 
-    def send(self, data: bytes) -> None:
-        """Send a frame: at once where nothing waits, else in its turn."""
+    def send(self, data: bytes) -> bool:
+        """Send a frame, at once where nothing waits, else in its turn; say whether it was taken."""
         if self._closing:
-            return
+            return False
         if self._pending:
-            self.queue(data)
-            return
+            return self._queue(data)
         try:
             sent = self._socket.send(data)
         except OSError as error:
-            self.send_failed(data, error)
-        else:
-            if sent < len(data):
-                self.queue_rest(data, sent)
+            return self.send_failed(data, error)
+        if sent < len(data):
+            self.queue_rest(data, sent)
+        return True
 
-    def queue(self, data: bytes) -> None:
-        """Have a whole frame wait for its turn."""
-        if self._closing:
-            return
-        if self._pending and self.pending_bytes + len(data) > self._max_pending:
+    def _queue(self, data: bytes) -> bool:
+        if self.pending_bytes + len(data) > self._max_pending:
             self._owner.overflowed()
-            return
+            return False
         self._wait_to_write(data)
+        return True
 
     def queue_rest(self, data: bytes, sent: int) -> None:
         """Have the rest of a frame wait of which ``sent`` bytes were sent directly."""
         self._partial = True
         self._wait_to_write(memoryview(data)[sent:])
 
-    def send_failed(self, data: bytes, error: OSError) -> None:
-        """Deal with a direct send of ``data`` that raised ``error``."""
+    def send_failed(self, data: bytes, error: OSError) -> bool:
+        """Deal with a send of ``data`` that raised ``error``; say whether it waits to be sent."""
         if isinstance(error, BlockingIOError):
             self._wait_to_write(data)
-        else:
-            self._lose()
+            return True
+        self._lose()
+        return False
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Send what waits, then the close with its reason; let the other side read it."""
@@ -139,7 +144,7 @@ class WebSocketTransport:
             return
         self._closing = True
         self._owner.ready(None)
-        self._linger = hubs.get_hub().schedule_call_global(LINGER_SECONDS, self._finish)
+        self._linger = hubs.get_hub().schedule_call_global(LINGER_SECONDS, self._reset)
         self._wait_to_write(close_frame(code, reason))
         self._writable(self._descriptor)
 
@@ -208,6 +213,8 @@ class WebSocketTransport:
     def _read(self, data: bytes) -> None:
         try:
             for message in self._reader.feed(data):
+                if self._closing or not self._owner.takes_more():
+                    return
                 self._handle(message)
         except ProtocolViolation as violation:
             self.close(violation.code, violation.reason)
@@ -238,6 +245,12 @@ class WebSocketTransport:
         if self._writing is not None:
             hubs.get_hub().remove(self._writing)
             self._writing = None
+
+    def _reset(self) -> None:
+        # Who does not read would keep the connection, and what the kernel holds for it, for hours.
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
+        self._finish()
 
     def _finish(self) -> None:
         """Close the socket now, whatever waits."""

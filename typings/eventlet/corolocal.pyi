@@ -1,0 +1,2 @@
+class local:
+    is_new: bool
