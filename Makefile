@@ -7,18 +7,24 @@ LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-un
 KEY_SCOPES = publish,subscribe,read,collect
 
 # A line of .env, NAME=value, counts where the environment does not have NAME. The value is taken as
-# it is: the shell would stumble over the & of an address.
-READ_ENV = if [ -f .env ]; then while IFS= read -r line || [ -n "$$line" ]; do \
-	name=$${line%%=*}; \
-	case $$name in ''|*[!A-Za-z0-9_]*|[0-9]*) continue;; esac; \
-	[ "$$name" != "$$line" ] || continue; \
-	eval "[ -n \"\$${$$name+set}\" ]" || export "$$name=$${line\#*=}"; \
+# it is, but for quotes around all of it: the shell would stumble over the & of an address.
+READ_ENV = if [ -f .env ]; then number=0; while IFS= read -r line || [ -n "$$line" ]; do \
+	number=$$((number + 1)); \
+	line=$${line\#"$${line%%[![:space:]]*}"}; line=$${line%"$${line\#\#*[![:space:]]}"}; \
+	case $$line in ''|'\#'*) continue;; 'export '*) line=$${line\#export };; esac; \
+	name=$${line%%=*}; value=$${line\#*=}; \
+	case $$name in "$$line"|''|*[!A-Za-z0-9_]*|[0-9]*) \
+		echo "Line $$number of .env is not NAME=value, nor a comment that begins with a hash." >&2; \
+		exit 1;; esac; \
+	case $$value in \"*\") value=$${value\#?}; value=$${value%?};; \
+		\'*\') value=$${value\#?}; value=$${value%?};; esac; \
+	eval "[ -n \"\$${$$name+set}\" ]" || export "$$name=$$value"; \
 	done < .env; fi
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test coverage lint format key lock
+.PHONY: help run test coverage lint format key keys lock bench
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -51,6 +57,12 @@ format: .venv/development  ## put the code into the one form
 # What is printed here goes into a variable: nothing but the key may come out on stdout.
 key: .venv/runtime  ## print a fresh API key: KEY=$(make -s key)
 	@$(READ_ENV); exec .venv/bin/flask --app webapp keys issue --scopes $(KEY_SCOPES)
+
+keys: .venv/runtime  ## issue, list and revoke API keys: make keys ARGS="list"
+	@$(READ_ENV); exec .venv/bin/flask --app webapp keys $(ARGS)
+
+bench: .venv/development  ## measure Herald beside its peers, half an hour; ARGS=--quick for a minute of it
+	.venv/bin/python -m bench.run $(ARGS)
 
 lock: .venv/development  ## lock the dependencies of pyproject.toml at their newest versions
 	@$(INSTALL) 'pip-tools>=7.6' >&2

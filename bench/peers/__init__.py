@@ -1,0 +1,1 @@
+"""What Herald is measured against."""

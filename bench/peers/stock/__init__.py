@@ -1,0 +1,1 @@
+"""Flask-SocketIO as its documentation has it."""
