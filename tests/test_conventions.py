@@ -3,9 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from webapp import errors
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = [ROOT / "wsgi.py", ROOT / "gunicorn.conf.py"]
@@ -248,6 +251,44 @@ def test_the_search_finds_nothing_else() -> None:
     """The word in a text, and the making of a sentinel, are no types."""
     innocent = "x = object()\n'''Any object.'''\nobject.__setattr__(x, 'Any', 'object')"
     assert list(vague_types(ast.parse(innocent))) == []
+
+
+def test_every_setting_is_used() -> None:
+    """What the operator can set has an effect: some part of the program reads each field."""
+    (settings,) = [
+        node
+        for node in tree_of(ROOT / "webapp" / "settings.py").body
+        if isinstance(node, ast.ClassDef) and node.name == "Settings"
+    ]
+    fields = {
+        node.target.id
+        for node in settings.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    used = {
+        node.attr
+        for path in SHIPPED
+        if "webapp" in path.parts or path in PROGRAMS
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("settings")
+    }
+    assert fields
+    assert fields - used == set()
+
+
+def test_the_tree_of_errors_is_whole() -> None:
+    """Every error that a caller can see is in the drawing, with the status that it has."""
+    for path in SHIPPED:
+        if "webapp" in path.parts:
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    drawn = re.findall(r"─ (\w+) +(\d+)  ", errors.__doc__ or "")
+    waiting, found = [errors.HeraldError], set()
+    while waiting:
+        children = waiting.pop().__subclasses__()
+        waiting += children
+        found |= {(child.__name__, str(child.status)) for child in children}
+    assert {*drawn} == found
+    assert len(drawn) == len(found)
 
 
 def test_files_can_be_read_at_a_sitting() -> None:

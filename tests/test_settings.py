@@ -31,6 +31,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         home=home,
         event_loggers=("logging", "sql"),
         max_sockets=10_000,
+        socket_queue_bytes=1_048_576,
         socket_auth=SocketAuth.REQUIRED,
         cors_origins=(),
         trusted_proxies=(),
@@ -38,6 +39,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         mongo_uri=None,
         redis_url=None,
         sentry_dsn=None,
+        sentry_environment=None,
         secret_key=None,
     )
 
@@ -50,6 +52,7 @@ def test_every_variable_is_read() -> None:
             "HERALD_HOME": "/srv/herald",
             "EVENT_LOGGERS": "console, sql,console",
             "MAX_SOCKETS": "5",
+            "SOCKET_QUEUE_BYTES": "2048",
             "SOCKET_AUTH": "open",
             "CORS_ORIGINS": "https://Example.com, http://localhost:3000",
             "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
@@ -57,6 +60,7 @@ def test_every_variable_is_read() -> None:
             "MONGO_URI": "mongodb+srv://mongo/herald",
             "REDIS_URL": "rediss://redis:6379/0",
             "SENTRY_DSN": "https://key@sentry.example/1",
+            "SENTRY_ENVIRONMENT": "staging",
             "SECRET_KEY": _SECRET,
             "UNRELATED": "x",
         }
@@ -66,6 +70,7 @@ def test_every_variable_is_read() -> None:
         home=Path("/srv/herald"),
         event_loggers=("console", "sql"),
         max_sockets=5,
+        socket_queue_bytes=2048,
         socket_auth=SocketAuth.OPEN,
         cors_origins=("https://example.com", "http://localhost:3000"),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1/128")),
@@ -73,6 +78,7 @@ def test_every_variable_is_read() -> None:
         mongo_uri="mongodb+srv://mongo/herald",
         redis_url="rediss://redis:6379/0",
         sentry_dsn="https://key@sentry.example/1",
+        sentry_environment="staging",
         secret_key=_SECRET,
     )
 
@@ -90,6 +96,7 @@ def test_all_errors_are_named_at_once() -> None:
         "MONGO_URI": "http://mongo",
         "REDIS_URL": "redis:",
         "SENTRY_DSN": "https://[",
+        "SENTRY_ENVIRONMENT": "None",
         "SECRET_KEY": "short",
     }
     problems = _problems(**wrong)

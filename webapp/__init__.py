@@ -19,8 +19,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the Flask app, from ``settings`` or else from the environment.
 
     ``flask --app webapp`` and ``wsgi.py`` find it here. The app is imported only when it is made:
-    Gunicorn's master imports this package for its worker class before anything is patched.
+    Gunicorn's master imports this package for its worker class before anything is patched. Raises
+    ``CannotStart``; in a command of Flask, what Click tells in one line.
     """
-    from webapp.app import build_app  # noqa: PLC0415 - see above
+    import click  # noqa: PLC0415 - see above
 
-    return build_app(settings)
+    from webapp.app import build_app  # noqa: PLC0415 - see above
+    from webapp.settings import CannotStart  # noqa: PLC0415 - see above
+
+    try:
+        return build_app(settings)
+    except CannotStart as error:
+        if click.get_current_context(silent=True) is None:
+            raise
+        raise click.ClickException(str(error)) from error

@@ -1,16 +1,25 @@
 """The composition root: the one place that names concrete classes and joins them."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
 from flask import Flask
 from flask_pymongo import PyMongo
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from logger_lib import Logger, LoggerFactory, LoggerGroup, LoggerLibError, load_factory_class
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LoggingLoggerFactory
-from logger_lib.destinations.mongodb import COLLECTION, MongoLoggerFactory
+from logger_lib.destinations.mongodb import (
+    COLLECTION,
+    DATABASE,
+    TIMEOUT_MS,
+    MongoLoggerFactory,
+)
+from logger_lib.destinations.sentry import SentryLoggerFactory
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
 from webapp import capacity
@@ -22,7 +31,9 @@ from webapp.access.proxies import TrustedProxies
 from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
 from webapp.drain import Drain
+from webapp.end import End
 from webapp.environment import SocketAuth
+from webapp.errors import Unavailable
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.events.shared_answers import SharedAnswers
@@ -34,16 +45,14 @@ from webapp.offload import make_offload
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.origins import OriginCheck
+from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
-from webapp.settings import Settings, SettingsInvalid
+from webapp.settings import CannotStart, Settings, SettingsInvalid
 from webapp.start import Start
 from webapp.storage.database import Database
+from webapp.storage.migration import MigrationBusy
 from webapp.worker import DRAIN
-
-MONGO_DATABASE = "herald"
-MONGO_TIMEOUT_MS = 4000
-"""PyMongo's own default keeps its caller waiting for 30 s when the server is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +65,59 @@ class Access:
 
 
 def build_app(settings: Settings | None = None) -> Flask:
-    """Return Herald as a Flask app; raises ``SettingsInvalid`` where it cannot be."""
+    """Return Herald as a Flask app; raises ``CannotStart`` where it cannot be."""
     settings = settings or Settings.from_environment(os.environ)
+    try:
+        return _build_app(settings)
+    except (Unavailable, MigrationBusy) as error:
+        where = make_url(settings.database_url).render_as_string(hide_password=True)
+        cause = error.__cause__
+        reason = cause.orig if isinstance(cause, DBAPIError) else cause
+        told = " ".join(f"{error} {reason or ''}".split())
+        raise CannotStart(f"Herald cannot start with DATABASE_URL {where}: {told}") from error
+
+
+def _build_app(settings: Settings) -> Flask:
     app = Flask("webapp", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     access = _make_access(settings)
-    factories = _make_factories(app, settings, access.database)
+    clients: list[Callable[[], None]] = []
+    factories = _make_factories(app, settings, access.database, clients)
     init_app(app, factories)
     server_logger = LoggerGroup(
         {name: factory.create_logger("server") for name, factory in factories.items()}
     )
+    register_error_handlers(app, server_logger)
     rooms = RoomManager(Broadcasts())
-    events_logger = _register_http(app, settings, access, rooms, server_logger)
+    answers = _make_answers(settings)
+    events_logger = register_blueprint(
+        app,
+        make_events_blueprint(Publisher(rooms), access.gate, answers),
+        loggers=settings.event_loggers,
+    )
     sockets = _make_sockets(app, settings, access, rooms, server_logger)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     app.cli.add_command(make_keys_cli(lambda: access.keys))
+    start = Start(
+        settings,
+        access.keys,
+        access.gate,
+        factories.values(),
+        background=[RevocationWatch(rooms, access.gate.revoked_among).run],
+    )
     drain = app.extensions[DRAIN] = Drain(
         sockets,
         LoggerGroup({"events": events_logger, "server": server_logger}),
-        on_serving=Start(settings, access.keys, access.gate, factories.values()),
-        on_end=access.database.close,
+        on_serving=start,
+        on_end=End(
+            {
+                "recording when keys were last used": start.record_use,
+                **{f"closing the logger {name}": made.close for name, made in factories.items()},
+                "closing the shared answers": answers.close,
+                **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
+                "closing the database": access.database.close,
+            }
+        ),
     )
     app.register_blueprint(
         make_health_blueprint({"database": access.database.ping, "drain": drain.check})
@@ -91,16 +133,26 @@ def _make_access(settings: Settings) -> Access:
     return Access(database, keys, Gate(keys, signer))
 
 
-def _make_factories(app: Flask, settings: Settings, database: Database) -> dict[str, LoggerFactory]:
+def _make_factories(
+    app: Flask, settings: Settings, database: Database, clients: list[Callable[[], None]]
+) -> dict[str, LoggerFactory]:
+    """Return the factories by name; what closes a client that none of them owns is appended."""
     try:
         return {
-            name: _make_factory(name, app, settings, database) for name in settings.event_loggers
+            name: _make_factory(name, app, settings, database, clients)
+            for name in settings.event_loggers
         }
     except LoggerLibError as error:
         raise SettingsInvalid({"EVENT_LOGGERS": f"cannot be used: {error}"}) from error
 
 
-def _make_factory(name: str, app: Flask, settings: Settings, database: Database) -> LoggerFactory:
+def _make_factory(
+    name: str,
+    app: Flask,
+    settings: Settings,
+    database: Database,
+    clients: list[Callable[[], None]],
+) -> LoggerFactory:
     if name == "logging":
         return LoggingLoggerFactory(stream=_own_stderr(), offload=make_offload())
     if name == "console":
@@ -108,42 +160,42 @@ def _make_factory(name: str, app: Flask, settings: Settings, database: Database)
     if name == "sql":
         return SqlLoggerFactory(database.engine, offload=database.offload)
     if name == "mongodb":
-        return _mongodb(app, settings)
+        return _mongodb(app, settings, clients)
+    if name == "sentry":
+        return _sentry(settings)
     # A destination of a third party has variables of its own, which Settings cannot know.
     return load_factory_class(name).from_settings(os.environ)
 
 
-def _mongodb(app: Flask, settings: Settings) -> MongoLoggerFactory:
+def _mongodb(
+    app: Flask, settings: Settings, clients: list[Callable[[], None]]
+) -> MongoLoggerFactory:
     provider = app.json
     mongo = PyMongo(
         app,
         settings.mongo_uri,
-        serverSelectionTimeoutMS=MONGO_TIMEOUT_MS,
-        connectTimeoutMS=MONGO_TIMEOUT_MS,
-        socketTimeoutMS=MONGO_TIMEOUT_MS,
+        serverSelectionTimeoutMS=TIMEOUT_MS,
+        connectTimeoutMS=TIMEOUT_MS,
+        socketTimeoutMS=TIMEOUT_MS,
     )
     # Flask-PyMongo would have the app's JSON speak BSON.
     app.json = provider
     client = mongo.cx
     assert client is not None  # noqa: S101  PyMongo(app) has connected it
-    return MongoLoggerFactory(client.get_default_database(MONGO_DATABASE)[COLLECTION])
+    clients.append(client.close)
+    return MongoLoggerFactory(client.get_default_database(DATABASE)[COLLECTION])
+
+
+def _sentry(settings: Settings) -> SentryLoggerFactory:
+    dsn = settings.sentry_dsn
+    assert dsn is not None  # noqa: S101  Settings refuses the logger sentry without one
+    return SentryLoggerFactory(dsn, environment=settings.sentry_environment)
 
 
 def _own_stderr() -> TextIO:
     # A stream of its own on the same descriptor: where its reader stalls, the thread that writes
     # here holds this stream's lock, and not that of sys.stderr, which everything else prints to.
     return open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123 - a descriptor
-
-
-def _register_http(
-    app: Flask, settings: Settings, access: Access, rooms: RoomManager, server_logger: Logger
-) -> Logger:
-    register_error_handlers(app, server_logger)
-    return register_blueprint(
-        app,
-        make_events_blueprint(Publisher(rooms), access.gate, _make_answers(settings)),
-        loggers=settings.event_loggers,
-    )
 
 
 def _make_answers(settings: Settings) -> IdempotentAnswers:
@@ -158,7 +210,9 @@ def _make_sockets(
         app,
         rooms,
         max_connections=capacity.max_connections(settings.max_sockets),
+        queue_bytes=settings.socket_queue_bytes,
         origin_allowed=OriginCheck(settings.cors_origins),
+        logger=logger,
     )
     is_open = settings.socket_auth is SocketAuth.OPEN
     SocketHandlers(

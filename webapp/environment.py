@@ -16,21 +16,15 @@ from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from logger_lib.drivers import DRIVERS
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_DRIVERS = {
-    "sqlite": "sqlite",
-    "postgres": "postgresql+pg8000",
-    "postgresql": "postgresql+pg8000",
-    "postgresql+pg8000": "postgresql+pg8000",
-    "mysql": "mysql+pymysql",
-    "mysql+pymysql": "mysql+pymysql",
-    "mariadb": "mysql+pymysql",
-    "mariadb+pymysql": "mysql+pymysql",
-}
-"""The drivers that let the event loop go on; psycopg and mysqlclient wait in C and stop it."""
+LEAST_SECRET = 32
+"""Characters that a secret has at least."""
 
 _LOGGER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SENTRY_ENVIRONMENT = re.compile(r"(?!None$)[^\s/]{1,64}\Z")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
 
@@ -81,8 +75,8 @@ def _database_url(value: str) -> str:
         url = make_url(value)
     except (ArgumentError, ValueError) as error:
         raise ValidationError(str(error)) from error
-    _require(url.drivername in _DRIVERS and url.database not in {None, "", ":memory:"})
-    return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
+    _require(url.drivername in DRIVERS and url.database not in {None, "", ":memory:"})
+    return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
 
 
 def _url_of(*schemes: str) -> Callable[[str], str]:
@@ -126,8 +120,8 @@ class Environment(Schema):
         metadata=_about(
             "./instance",
             "a directory",
-            "The directory for what Herald keeps on this host: the SQLite database, the secret key,"
-            " the spool. Give it a disk that lives longer than the process.",
+            "The directory for what Herald keeps on this host: the SQLite database, the secret key."
+            " Give it a disk that lives longer than the process.",
         ),
     )
     event_loggers = fields.Function(
@@ -152,6 +146,17 @@ class Environment(Schema):
             " keeps its memory and file descriptors.",
         ),
     )
+    socket_queue_bytes = fields.Integer(
+        data_key="SOCKET_QUEUE_BYTES",
+        load_default=1_048_576,
+        validate=validate.Range(1024, 1 << 30),
+        metadata=_about(
+            "1048576",
+            "a whole number from 1024 to 1073741824",
+            "How many bytes may wait for a socket that does not read them; it is disconnected when"
+            " there are more, so that one slow client cannot fill the memory.",
+        ),
+    )
     socket_auth = fields.Enum(
         SocketAuth,
         by_value=True,
@@ -161,7 +166,8 @@ class Environment(Schema):
             "required",
             "required or open",
             "required: a socket connects with a token. open: anyone may connect, and join each room"
-            " whose name they know.",
+            " whose name they know; without a token a socket belongs to the app default, and hears"
+            " no other app's events.",
         ),
     )
     cors_origins = fields.Function(
@@ -182,8 +188,9 @@ class Environment(Schema):
         metadata=_about(
             "",
             "a comma list of IP addresses or networks such as 10.0.0.0/8",
-            "The reverse proxies whose X-Forwarded-For, -Proto and -Host are believed. From anyone"
-            " else these headers are dropped, as a client can write what it likes in them.",
+            "The reverse proxies whose X-Forwarded-For and -Proto are believed. From anyone else"
+            " these headers are dropped, as a client can write what it likes in them. Nobody is"
+            " believed about X-Forwarded-Host: have the proxy hand on Host.",
         ),
     )
     database_url = fields.Function(
@@ -224,16 +231,27 @@ class Environment(Schema):
         metadata=_about(
             "",
             "a Sentry DSN such as https://key@o1.ingest.sentry.io/1",
-            "The Sentry project that is told of errors and notable events.",
+            "The Sentry project that gets every record as a structured log (names, ids and numbers,"
+            " no data of an event), and an issue for each error.",
+        ),
+    )
+    sentry_environment = fields.String(
+        data_key="SENTRY_ENVIRONMENT",
+        load_default=None,
+        validate=validate.Regexp(_SENTRY_ENVIRONMENT),
+        metadata=_about(
+            "",
+            "1 to 64 characters with no blank and no slash, other than None",
+            "What Sentry calls this deployment, such as production or staging.",
         ),
     )
     secret_key = fields.String(
         data_key="SECRET_KEY",
         load_default=None,
-        validate=validate.Length(min=32),
+        validate=validate.Length(min=LEAST_SECRET),
         metadata=_about(
             "",
-            "at least 32 characters, made at random",
+            f"at least {LEAST_SECRET} characters, made at random",
             "What API keys are signed with: a new one makes every issued key invalid. Without it"
             " one is made and kept in HERALD_HOME/secret_key.",
         ),

@@ -5,8 +5,10 @@ HeraldError
 ├── Unauthorized         401  no key, or one that is not known (any more)
 ├── Forbidden            403  the key lacks the scope
 ├── NotFound             404  there is no such thing, or it is another's
+├── CallInProgress       409  another host is at the same Idempotency-Key; says when to come back
 ├── UnsupportedMedia     415  the body is not announced as JSON
 ├── ValidationFailed     422  by field
+├── IdempotencyKeyReused 422  the Idempotency-Key came with another body before
 ├── TooManySockets       503  every place for a socket is taken
 └── Unavailable          503  a part that the answer needs is out of reach; says when to come back
 """
@@ -84,6 +86,14 @@ class NotFound(HeraldError):
     code = "not_found"
 
 
+class CallInProgress(HeraldError):
+    """Another host is still working on a call with the same ``Idempotency-Key``."""
+
+    status = 409
+    code = "call_in_progress"
+    retry_after = 2
+
+
 class UnsupportedMedia(HeraldError):
     """The body is not declared as ``application/json``."""
 
@@ -103,6 +113,13 @@ class ValidationFailed(HeraldError):
         messages = error.messages
         fields: FieldErrors = messages if isinstance(messages, dict) else {SCHEMA: messages}
         return cls("not what this call takes: see 'fields'", fields)
+
+
+class IdempotencyKeyReused(HeraldError):
+    """An ``Idempotency-Key`` came back with another body than the first one."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class TooManySockets(HeraldError):

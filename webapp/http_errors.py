@@ -6,7 +6,7 @@ import orjson
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from logger_lib import JsonObject, Level, Logger, LogRecord
+from logger_lib import Failure, JsonObject, Level, Logger, LogRecord
 from webapp.errors import HeraldError, envelope
 from webapp.json_body import MAX_BODY_BYTES
 
@@ -24,7 +24,7 @@ HTTP_MESSAGES = {
 
 def json_response(body: JsonObject, status: int = 200) -> Response:
     """Return ``body`` as a JSON response."""
-    return Response(orjson.dumps(body), status, mimetype="application/json")
+    return Response(orjson.dumps(body), status, content_type="application/json")
 
 
 def register_error_handlers(app: Flask, logger: Logger) -> None:
@@ -56,6 +56,7 @@ def register_error_handlers(app: Flask, logger: Logger) -> None:
                 event="request.failed",
                 message=f"{type(error).__name__}: {error}",
                 fields={"traceback": trace},
+                failure=Failure.of(error),
             )
         )
         body = envelope("internal_error", "the server failed; the failure was logged")

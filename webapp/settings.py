@@ -10,7 +10,11 @@ from pathlib import Path
 from webapp.environment import Environment, Network, SocketAuth, directory, split
 
 
-class SettingsInvalid(Exception):
+class CannotStart(Exception):
+    """Herald cannot start for a reason that an operator can mend; the message tells it whole."""
+
+
+class SettingsInvalid(CannotStart):
     """Settings that Herald cannot start with; names every one of them and what it must be."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -37,6 +41,7 @@ class Settings:
     home: Path
     event_loggers: tuple[str, ...]
     max_sockets: int
+    socket_queue_bytes: int
     socket_auth: SocketAuth
     cors_origins: tuple[str, ...]
     """Origins beside Herald's own that a browser may call from; ``("*",)`` is any."""
@@ -46,6 +51,7 @@ class Settings:
     mongo_uri: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     sentry_dsn: str | None = field(repr=False)
+    sentry_environment: str | None
     secret_key: str | None = field(repr=False)
     """What the environment gives; ``access.secret.load_secret`` makes one where it gives none."""
 

@@ -10,7 +10,6 @@ from webapp.access.first_key import first_key
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.banner import banner
-from webapp.errors import Unavailable
 from webapp.settings import Settings
 
 LAST_USED_SECONDS = 60.0
@@ -26,19 +25,23 @@ class Start:
         keys: ApiKeys,
         gate: Gate,
         factories: Iterable[LoggerFactory],
+        *,
+        background: Iterable[Callable[[], None]] = (),
         show: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._keys = keys
         self._gate = gate
         self._factories = list(factories)
+        self._background = [self._record_use_forever, *background]
         self._show = show or _print
 
     def __call__(self) -> None:
         """Begin; what takes long or may fail goes on in green threads of its own."""
         for factory in self._factories:
             eventlet.spawn(_prepare, factory)
-        eventlet.spawn(self._record_use_forever)
+        for loop in self._background:
+            eventlet.spawn(loop)
         self._show(banner(self._settings, self._first_key()))
 
     def _first_key(self) -> str | None:
@@ -53,12 +56,14 @@ class Start:
             self.record_use()
 
     def record_use(self) -> None:
-        """Write down which keys were used since the last time."""
+        """Write down which keys were used since the last time; a failure is said."""
         try:
             self._keys.record_use(self._gate.take_used())
-        except Unavailable:
+        except Exception as error:  # noqa: BLE001  the next minute's turn must come, whatever it was
             # When a key was last used is told to people alone: a gap there harms no one.
-            return
+            sys.stderr.write(
+                f"Herald: when keys were last used is not recorded: {type(error).__name__}.\n"
+            )
 
 
 def _prepare(factory: LoggerFactory) -> None:

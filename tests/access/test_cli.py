@@ -1,6 +1,7 @@
 """``flask keys``: what a shell sees."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -44,12 +45,13 @@ def test_list_is_a_table(shell: FlaskCliRunner, keys: ApiKeys) -> None:
     first = keys.issue("shop", frozenset({Scope.READ, Scope.PUBLISH}), "ci").key
     keys.issue("blog", frozenset(Scope))
     keys.revoke(first.id)
+    keys.record_use({first.id: datetime(2027, 1, 15, 8, tzinfo=UTC)})
     lines = shell.invoke(args=["keys", "list"]).stdout.splitlines()
     assert re.split(r"  +", lines[0]) == [
-        "ID", "APP", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST FOUR"
+        "ID", "APP", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "LAST FOUR"
     ]  # fmt: skip
     at = "2027-01-15T08:00:00Z"
-    row = [first.id, "shop", "ci", "publish,read", at, "-", at, first.last_four]
+    row = [first.id, "shop", "ci", "publish,read", at, "-", at, at, first.last_four]
     assert re.split(r"  +", lines[1]) == row
     assert len(lines) == 3
     only = shell.invoke(args=["keys", "list", "--app-name", "blog"]).stdout.splitlines()

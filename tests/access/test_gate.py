@@ -1,6 +1,7 @@
 """The gate: who is admitted, what it costs, and what happens when the database is gone."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.access.conftest import Clock, Offloading
-from webapp.access.gate import Caller, Gate, GateCounts
+from webapp.access import gate as gate_module
+from webapp.access.gate import PATIENCE_SECONDS, Caller, Gate, GateCounts
 from webapp.access.keys import ApiKeys, IssuedKey
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeyClaims, KeySigner
@@ -232,20 +234,113 @@ def test_calls_that_wait_for_a_query_that_fails_are_answered(
 
 
 def test_a_known_key_does_not_wait_for_a_slow_query(
-    gate: Gate, issued: IssuedKey, offloading: Offloading, clock: Clock
+    *,
+    gate: Gate,
+    issued: IssuedKey,
+    offloading: Offloading,
+    clock: Clock,
+    statements: list[str],
 ) -> None:
-    """While one call looks, another with an older verdict goes on with that after half a second."""
+    """While one look goes on, calls with an older verdict go on with that; so does who began it."""
     caller = gate.admit(issued.token, Scope.PUBLISH)
     clock.now += 1
     opened = threading.Event()
     offloading.before = lambda: _until(opened.is_set)
-    leader = threading.Thread(target=gate.admit, args=(issued.token, Scope.PUBLISH))
-    leader.start()
-    _until(lambda: gate.counts().misses == 2)
-    assert gate.admit(issued.token, Scope.PUBLISH) == caller
+    for calls in (1, 2):
+        assert gate.admit(issued.token, Scope.PUBLISH) == caller
+        assert gate.counts().stale == calls
+    looks = len(statements)
     opened.set()
-    leader.join()
-    assert gate.counts().stale == 1
+    _until(lambda: len(statements) == looks + 1)
+    hits = gate.counts().hits
+    _until(lambda: gate.admit(issued.token, Scope.PUBLISH) == caller and gate.counts().hits > hits)
+
+
+def test_a_slow_query_costs_its_patience_once(
+    gate: Gate, issued: IssuedKey, offloading: Offloading, clock: Clock
+) -> None:
+    """Calls that come when a look has taken longer than the patience do not wait at all."""
+    gate.admit(issued.token, Scope.PUBLISH)
+    clock.now += 1
+    opened = threading.Event()
+    offloading.before = lambda: _until(opened.is_set)
+    gate.admit(issued.token, Scope.PUBLISH)
+    clock.now += PATIENCE_SECONDS
+    began = time.monotonic()
+    for _ in range(20):
+        gate.admit(issued.token, Scope.PUBLISH)
+    assert time.monotonic() - began < 20 * PATIENCE_SECONDS / 2
+    opened.set()
+
+
+def test_a_revocation_is_seen_after_a_slow_query(
+    gate: Gate, keys: ApiKeys, issued: IssuedKey, offloading: Offloading, clock: Clock
+) -> None:
+    """What a look in the background finds counts from then on."""
+    gate.admit(issued.token, Scope.PUBLISH)
+    keys.revoke(issued.key.id)
+    clock.now += 1
+    opened = threading.Event()
+    offloading.before = lambda: _until(opened.is_set)
+    gate.admit(issued.token, Scope.PUBLISH)
+    opened.set()
+
+    def refused() -> bool:
+        try:
+            gate.admit(issued.token, Scope.PUBLISH)
+        except Unauthorized:
+            return True
+        return False
+
+    _until(refused)
+
+
+def test_an_error_behind_an_old_verdict_is_not_swallowed(
+    gate: Gate, issued: IssuedKey, offloading: Offloading, clock: Clock
+) -> None:
+    """A look in the background that fails at once by a fault of ours fails the call."""
+    gate.admit(issued.token, Scope.PUBLISH)
+    clock.now += 1
+
+    def fails() -> None:
+        raise KeyError("a fault of ours")
+
+    offloading.before = fails
+    with pytest.raises(KeyError):
+        gate.admit(issued.token, Scope.PUBLISH)
+
+
+def test_verdicts_are_bounded(
+    gate: Gate, issued: IssuedKey, keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many verdicts are kept and no more; the one that was looked at first goes first."""
+    monkeypatch.setattr(gate_module, "MAX_VERDICTS", 2)
+    tokens = [issued.token, *(keys.issue("shop", _PUBLISH).token for _ in range(2))]
+    for token in tokens:
+        gate.admit(token, Scope.PUBLISH)
+    gate.admit(tokens[1], Scope.PUBLISH)
+    assert gate.counts() == GateCounts(hits=1, misses=3, stale=0, refused=0)
+    gate.admit(tokens[0], Scope.PUBLISH)
+    assert gate.counts().misses == 4
+
+
+def test_which_keys_are_still_good(
+    *, gate: Gate, keys: ApiKeys, clock: Clock, statements: list[str], cut_off: Callable[[], None]
+) -> None:
+    """One look at all tells which are revoked or expired; while nobody can tell, all are good."""
+    ends = datetime.fromtimestamp(clock.now + 1, UTC)
+    good = [keys.issue("shop", _PUBLISH).key.id for _ in range(3)]
+    revoked = keys.issue("shop", _PUBLISH).key.id
+    expired = keys.issue("shop", _PUBLISH, expires=ends).key.id
+    keys.revoke(revoked)
+    clock.now += 1
+    held = [*good, revoked, expired, "never issued"]
+    del statements[:]
+    assert gate.revoked_among(held) == {revoked, expired, "never issued"}
+    assert len(statements) == 1
+    assert gate.revoked_among([]) == set()
+    cut_off()
+    assert gate.revoked_among(held) == set()
 
 
 def test_an_error_in_the_query_is_not_swallowed(

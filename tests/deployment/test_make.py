@@ -8,20 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.deployed import COMMANDS, Deployed, bare_environment
-from tests.services.herald import ROOT
-
-
-@pytest.fixture
-def folder(image_folder: Path) -> Path:
-    """A copy of the repository in which the installation has been done."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, image_folder)
-    commands = image_folder / ".venv" / "bin"
-    commands.mkdir(parents=True)
-    for name in ("python", "flask", "gunicorn"):
-        (commands / name).symlink_to(COMMANDS / name)
-    (image_folder / ".venv" / "runtime").touch()
-    return image_folder
 
 
 def _make(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +21,9 @@ def _make(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("target", ["run", "test", "coverage", "lint", "format", "key", "lock"])
+@pytest.mark.parametrize(
+    "target", ["run", "test", "coverage", "lint", "format", "key", "keys", "lock"]
+)
 def test_targets(folder: Path, target: str) -> None:
     """Each promised target exists and can be made; `make` alone lists it."""
     planned = _make(folder, "--dry-run", target)
@@ -46,7 +34,8 @@ def test_targets(folder: Path, target: str) -> None:
 def test_run_serves_with_dot_env(folder: Path, tmp_path: Path) -> None:
     """`make run` serves; .env gives what the environment does not, whatever its values are."""
     home = tmp_path / "a & b = #c"
-    (folder / ".env").write_text(f"# a comment\n\nPORT=not-this-one\nHERALD_HOME={home}")
+    lines = ["# a comment", "  ", "PORT=not-this-one", f"HERALD_HOME={home}"]
+    (folder / ".env").write_text("\n".join(lines))
     with Deployed(["make", "run"], folder, {}) as herald:
         assert herald.get("/health/ready").status_code == 200
         assert (home / "herald.db").exists()
@@ -55,6 +44,31 @@ def test_run_serves_with_dot_env(folder: Path, tmp_path: Path) -> None:
 def test_key_prints_the_key_alone(folder: Path) -> None:
     """What `make key` says goes into a variable: the token and nothing else, also without -s."""
     assert re.fullmatch(r"herald_\S+\n", _make(folder, "key").stdout)
+
+
+@pytest.mark.parametrize(
+    "line", ['HERALD_HOME="{}"', "HERALD_HOME='{}'", "export HERALD_HOME={}", "HERALD_HOME={} \r"]
+)
+def test_dot_env_in_the_forms_that_others_read(folder: Path, tmp_path: Path, line: str) -> None:
+    """Quotes around a value, `export` and Windows' line ends are not part of name and value."""
+    home = tmp_path / "a home"
+    (folder / ".env").write_text(line.format(home) + "\n")
+    done = _make(folder, "keys", "ARGS=issue --scopes read --name 'for a test'")
+    assert done.returncode == 0, done.stderr
+    assert (home / "herald.db").exists()
+    listed = _make(folder, "keys", "ARGS=list").stdout
+    assert re.search(r"for a test +read", listed)
+
+
+@pytest.mark.parametrize("line", ["HERALD_HOME", "HERALD HOME=x", "=x", "1=x", "PO-RT=1"])
+def test_a_line_of_dot_env_that_says_nothing(folder: Path, line: str) -> None:
+    """A line that cannot be read is told by its number, not by its content, and nothing begins."""
+    (folder / ".env").write_text(f"# fine\n{line}\n")
+    done = _make(folder, "key")
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "Line 2 of .env is not NAME=value" in done.stderr
+    assert not (folder / "instance").exists()
 
 
 def test_installing_says_nothing_on_stdout(folder: Path) -> None:

@@ -168,6 +168,15 @@ class HeraldServer:
         finally:
             database.close()
 
+    def revoke_key(self, token: str) -> None:
+        """Revoke the key of ``token``."""
+        signer = KeySigner(load_secret(self._settings))
+        database = Database(self._settings.database_url, inline)
+        try:
+            ApiKeys(database, signer).revoke(signer.verify(token).key_id)
+        finally:
+            database.close()
+
     def post(
         self,
         path: str,

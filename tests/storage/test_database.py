@@ -161,7 +161,7 @@ def test_sqlite_is_set_up_for_safety(tmp_path: Path) -> None:
         database.run(lambda session, pragma=pragma: session.scalar(text(f"PRAGMA {pragma}")))  # type: ignore[misc] # a default argument in a lambda has no place for its type
         for pragma in pragmas
     ]
-    assert found == ["wal", 2, 5000, 1]
+    assert found == ["wal", 2, 0, 1]
     database.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import inspect, make_url, text
 
 from tests.services.databases import temporary_mariadb, temporary_postgresql
 from webapp.storage.engines import migration_engine
-from webapp.storage.migration import MigrationBusy, _server_lock, migrate, scripts
+from webapp.storage.migration import MigrationBusy, _file_lock, _server_lock, migrate, scripts
 from webapp.storage.tables import Base, is_ours
 
 
@@ -94,6 +94,14 @@ def test_waiting_for_a_migration_has_an_end(
         with _server_lock(other, make_url(url), 1), pytest.raises(MigrationBusy, match="1 seconds"):
             migrate(url, wait_seconds=1)
         assert _tables(url) == set()
+
+
+def test_waiting_for_a_migration_of_a_file_has_an_end(tmp_path: Path) -> None:
+    """The same for SQLite, where the lock is a file's."""
+    url = f"sqlite:///{tmp_path}/herald.db"
+    with _file_lock(make_url(url), 1), pytest.raises(MigrationBusy, match="1 seconds"):
+        migrate(url, wait_seconds=1)
+    migrate(url)
 
 
 def test_a_crash_leaves_no_half_of_a_migration_in_sqlite(tmp_path: Path) -> None:

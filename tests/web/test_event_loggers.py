@@ -42,7 +42,7 @@ class BeepLogger(Logger):
             file.write(f"{self.name} {record.event} {json.dumps(record.fields)}\\n")
     def flush(self, timeout):
         return True
-    def close(self):
+    def close(self, timeout=1.0):
         pass
 
 class BeepLoggerFactory(LoggerFactory):

@@ -58,7 +58,9 @@ def test_the_database_is_out_of_reach(postgresql: str, home: Path) -> None:
         allow_connections(postgresql, allowed=False)
         answer = requests.get(ready, timeout=10)
         assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
         assert answer.json()["status"] == "not ready"
+        assert answer.json()["error"]["code"] == "unavailable"
         assert answer.json()["parts"]["database"] != "ok"
         assert answer.json()["parts"]["drain"] == "ok"
         assert requests.get(live, timeout=10).status_code == 200

@@ -1,5 +1,6 @@
 """``Idempotency-Key``: the same call again has the same answer and publishes nothing."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,9 @@ import pytest
 from logger_lib import JsonObject, uuid7
 from tests.web.conftest import App, new_app, object_in, refusal
 from webapp.access.scopes import Scope
+from webapp.errors import IdempotencyKeyReused
 from webapp.events.idempotency import (
     KEPT_SECONDS,
-    MAX_KEPT,
-    IdempotencyKeyReused,
     IdempotentAnswers,
 )
 
@@ -113,7 +113,7 @@ def answers(clock: Clock) -> IdempotentAnswers:
 
 @pytest.fixture
 def numbers() -> Iterator[int]:
-    return iter(range(MAX_KEPT * 2))
+    return itertools.count()
 
 
 def ask(
@@ -136,12 +136,37 @@ def test_kept_for_five_minutes(
         ask(answers, numbers, "a")
 
 
-def test_bounded(answers: IdempotentAnswers, numbers: Iterator[int]) -> None:
-    """So many answers are kept and no more; the oldest is forgotten first."""
-    for number in range(MAX_KEPT + 1):
-        ask(answers, numbers, str(number))
-    assert ask(answers, numbers, str(MAX_KEPT)) == {"number": MAX_KEPT}
-    assert ask(answers, numbers, "0") == {"number": MAX_KEPT + 1}
+def test_bounded_in_bytes(clock: Clock) -> None:
+    """Answers take so many bytes and no more; the oldest is forgotten first, and counted."""
+    answers = IdempotentAnswers(clock=clock, max_bytes=100_000)
+    long: JsonObject = {"results": "x" * 10_000}
+    for number in range(20):
+        answers.answer("app", str(number), b"", lambda: long)
+    assert answers._kept.size <= 100_000
+    assert answers.evicted == 11
+    assert answers.answer("app", "19", b"", dict) == long
+    assert answers.answer("app", "0", b"", dict) == {}
+    clock.now += KEPT_SECONDS
+    answers.answer("app", "last", b"", dict)
+    assert answers._kept.size < 1000
+    assert answers.evicted == 11
+
+
+def test_one_app_does_not_push_out_another(clock: Clock) -> None:
+    """An app that fills the room loses its own answers; one that keeps few keeps them."""
+    answers = IdempotentAnswers(clock=clock, max_bytes=100_000)
+    answers.answer("small", "k", b"", lambda: {"from": "small"})
+    for number in range(1000):
+        answers.answer("big", str(number), b"", lambda: {"results": "x" * 1000})
+    assert answers.evicted > 900
+    assert answers.answer("small", "k", b"", dict) == {"from": "small"}
+
+
+def test_an_answer_too_long_to_keep(clock: Clock) -> None:
+    """One that is longer than all the room is given and not kept."""
+    answers = IdempotentAnswers(clock=clock, max_bytes=1000)
+    assert answers.answer("app", "k", b"", lambda: {"a": "x" * 1000}) == {"a": "x" * 1000}
+    assert answers.answer("app", "k", b"", dict) == {}
 
 
 def test_the_second_waits_for_the_first(answers: IdempotentAnswers) -> None:

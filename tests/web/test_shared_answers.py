@@ -1,17 +1,23 @@
 """``Idempotency-Key`` on several hosts that share a Redis."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis import Redis
 
 from logger_lib import JsonObject
 from tests.services.herald import HeraldServer
 from tests.services.redis_server import RedisServer
-from webapp.events.shared_answers import CallInProgress, SharedAnswers
+from webapp.errors import CallInProgress
+from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.kept_answers import Kept
+from webapp.events.shared_answers import Claim, SharedAnswers
 
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
 SECRET = "0123456789abcdef0123456789abcdef"
+LATE, IN_TIME = Kept(b"d" * 32, b'"late"'), Kept(b"d" * 32, b'"in time"')
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +88,60 @@ def test_a_call_under_way_elsewhere(redis: RedisServer) -> None:
     """A call that another host does not end in time is answered with 409 and when to come back."""
     first, second = SharedAnswers(redis.url, 60), SharedAnswers(redis.url, 60)
     try:
-        assert first.claim("app", "k-4") is None
+        claim = first.claim("app", "k-4")
+        assert isinstance(claim, Claim)
         with pytest.raises(CallInProgress) as refused:
             second.claim("app", "k-4")
         assert refused.value.retry_after is not None
-        first.keep("app", "k-4", {"answer": {}})
-        assert second.claim("app", "k-4") == {"answer": {}}
+        kept = Kept(b"d" * 32, b"{}")
+        first.keep(claim, kept)
+        assert second.claim("app", "k-4") == kept
     finally:
         first.close()
         second.close()
 
 
+def test_a_claim_that_was_lost_harms_nobody(redis: RedisServer) -> None:
+    """Who took so long that another host has the claim neither frees it nor answers over it."""
+    slow, other = SharedAnswers(redis.url, 60), SharedAnswers(redis.url, 60)
+    try:
+        ends: list[Callable[[Claim], None]] = [slow.release, lambda claim: slow.keep(claim, LATE)]
+        for number, end in enumerate(ends):
+            late = slow.claim("app", f"lost-{number}")
+            assert isinstance(late, Claim)
+            with Redis.from_url(redis.url) as client:
+                client.delete(late.name)
+            claim = other.claim("app", f"lost-{number}")
+            assert isinstance(claim, Claim)
+            end(late)
+            other.keep(claim, IN_TIME)
+            end(late)
+            assert slow.claim("app", f"lost-{number}") == IN_TIME
+    finally:
+        slow.close()
+        other.close()
+
+
+def test_waiting_for_another_host_holds_up_no_other_call(redis: RedisServer) -> None:
+    """While one call waits for another host, calls with other keys are answered."""
+    shared, other = SharedAnswers(redis.url, 60), SharedAnswers(redis.url, 60)
+    answers = IdempotentAnswers(shared)
+    claim = other.claim("app", "waits")
+    assert isinstance(claim, Claim)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(answers.answer, "app", "waits", b"", dict)
+        for number in range(100):
+            assert answers.answer("app", f"free-{number}", b"", dict) == {}
+        assert not waiting.done()
+        other.release(claim)
+        assert waiting.result(5) == {}
+    answers.close()
+    other.close()
+
+
 def test_redis_gone() -> None:
     """Without Redis every claim is granted, and the failures are counted."""
     answers = SharedAnswers("redis://127.0.0.1:1/0", 60)
-    assert answers.claim("app", "k-5") is None
+    assert isinstance(answers.claim("app", "k-5"), Claim)
     assert answers.failures == 1
     answers.close()

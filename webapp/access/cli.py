@@ -12,7 +12,17 @@ from webapp.access.keys import ApiKeys, KeyDetails
 from webapp.access.scopes import Scope, ScopesInvalid, format_scopes, parse_scopes
 from webapp.errors import HeraldError
 
-_HEADINGS = ("ID", "APP", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST FOUR")
+_HEADINGS = (
+    "ID",
+    "APP",
+    "NAME",
+    "SCOPES",
+    "CREATED",
+    "EXPIRES",
+    "REVOKED",
+    "LAST USED",
+    "LAST FOUR",
+)
 
 
 def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
@@ -79,6 +89,7 @@ def _row(key: KeyDetails) -> tuple[str, ...]:
         _moment(key.created_at),
         _moment(key.expires_at),
         _moment(key.revoked_at),
+        _moment(key.last_used_at),
         key.last_four,
     )
 

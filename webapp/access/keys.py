@@ -1,11 +1,12 @@
 """Apps and their API keys in the database: issued, listed, revoked."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,8 @@ from webapp.storage.database import Database
 from webapp.storage.tables import ApiKey, App
 
 _LONGEST_NAME = 100
+_ASKED_AT_ONCE = 1000
+"""Every database takes as many values in one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,15 @@ class ApiKeys:
     def find(self, key_id: str) -> KeyDetails | None:
         """Return one key, or None where it was never issued."""
         return self._database.run(lambda session: _find(session, key_id))
+
+    def good_among(self, key_ids: Collection[str]) -> set[str]:
+        """Return those of ``key_ids`` that were issued and are neither revoked nor expired."""
+        asked, now = list(key_ids), self._now()
+        good: set[str] = set()
+        for start in range(0, len(asked), _ASKED_AT_ONCE):
+            part = asked[start : start + _ASKED_AT_ONCE]
+            good |= self._database.run(partial(_good_among, key_ids=part, now=now))
+        return good
 
     def revoke(self, key_id: str) -> bool:
         """Make a key worthless for ever; returns False where it already was.
@@ -211,6 +223,12 @@ def _list(session: Session, app_name: str | None) -> tuple[KeyDetails, ...]:
 def _find(session: Session, key_id: str) -> KeyDetails | None:
     row = session.get(ApiKey, key_id)
     return None if row is None else _details(row)
+
+
+def _good_among(session: Session, key_ids: list[str], now: datetime) -> set[str]:
+    in_time = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    asked = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None), in_time)
+    return set(session.scalars(asked))
 
 
 def _revoke(session: Session, key_id: str, now: datetime) -> bool:

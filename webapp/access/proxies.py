@@ -11,15 +11,22 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_FORWARDED = "HTTP_X_FORWARDED_"
+_FOR, _PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"
+_NOT_BELIEVED = (
+    "HTTP_FORWARDED",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+)
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 class TrustedProxies:
     """WSGI middleware: inside it the environ tells of the client, not of the proxy.
 
-    The ``X-Forwarded-*`` headers go no further in any case: what is behind would read them by rules
-    of its own, and the left-most value in them is the client's own writing.
+    Believed are ``X-Forwarded-For`` and ``-Proto``. Not ``-Host``: routers such as Heroku's hand on
+    a client's own, and ``Host`` is right behind them. No such header goes further in any case: what
+    is behind would read it by rules of its own, and its left-most value is the client's writing.
     """
 
     def __init__(self, app: "WSGIApplication", networks: Sequence[Network]) -> None:
@@ -30,23 +37,22 @@ class TrustedProxies:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Rewrite ``environ`` and call the app."""
-        names = [name for name in environ if name.startswith(_FORWARDED)]
-        headers = {name.removeprefix(_FORWARDED): str(environ.pop(name)) for name in names}
-        if headers and self._trusts(_address(str(environ.get("REMOTE_ADDR", "")))):
-            self._believe(headers, environ)
+        pop = environ.pop
+        for name in _NOT_BELIEVED:
+            pop(name, None)
+        client, scheme = pop(_FOR, None), pop(_PROTO, None)
+        if (client or scheme) and self._trusts(_address(str(environ.get("REMOTE_ADDR", "")))):
+            self._believe(str(client or ""), str(scheme or ""), environ)
         return self._app(environ, start_response)
 
-    def _believe(self, headers: dict[str, str], environ: "WSGIEnvironment") -> None:
-        client = self._client(_entries(headers.get("FOR", "")))
-        if client is not None:
-            environ["REMOTE_ADDR"] = str(client)
+    def _believe(self, client: str, scheme: str, environ: "WSGIEnvironment") -> None:
+        nearest = self._client(_entries(client))
+        if nearest is not None:
+            environ["REMOTE_ADDR"] = str(nearest)
         # The right-most entry is the nearest proxy's: the others came in from outside.
-        scheme = _SCHEMES.get(_last(headers.get("PROTO", "")).lower())
-        if scheme is not None:
-            environ["wsgi.url_scheme"] = scheme
-        host = _last(headers.get("HOST", ""))
-        if host:
-            environ["HTTP_HOST"] = host
+        known = _SCHEMES.get(_last(scheme).lower())
+        if known is not None:
+            environ["wsgi.url_scheme"] = known
 
     def _client(self, entries: Sequence[str]) -> Address | None:
         """Return the nearest address that is not a proxy of ours; what is left of it may be forged.

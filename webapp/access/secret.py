@@ -4,10 +4,10 @@ import os
 import secrets
 from pathlib import Path
 
+from webapp.environment import LEAST_SECRET
 from webapp.settings import Settings, SettingsInvalid
 
 _BYTES = 48
-_LEAST_CHARACTERS = 32
 
 
 def load_secret(settings: Settings) -> str:
@@ -29,7 +29,7 @@ def _kept_secret(home: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problem = f"must be a directory in which Herald may keep its secret key: {error}"
         raise SettingsInvalid({"HERALD_HOME": problem}) from error
-    if len(secret) < _LEAST_CHARACTERS:
+    if len(secret) < LEAST_SECRET:
         problem = f"must hold a whole secret_key: remove {kept}, and issue all API keys anew"
         raise SettingsInvalid({"HERALD_HOME": problem})
     return secret

@@ -4,35 +4,21 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cachetools import TTLCache
+import orjson
 
 from logger_lib import JsonObject
-from webapp.errors import HeraldError, ValidationFailed
-from webapp.events.shared_answers import SharedAnswers
+from webapp.errors import IdempotencyKeyReused, ValidationFailed
+from webapp.events.kept_answers import Kept, KeptAnswers
+from webapp.events.shared_answers import Claim, SharedAnswers
 
 KEPT_SECONDS = 300
 """How long an answer can be had again (as in Centrifugo)."""
 
-MAX_KEPT = 10_000
-"""Answers kept; beyond it the oldest is forgotten first."""
+MAX_BYTES = 16 * 1_048_576
+"""What all kept answers may take; beyond it whoever holds most forgets its oldest one."""
 
 MAX_KEY = 200
-LOCKS = 64
-
-
-class IdempotencyKeyReused(HeraldError):
-    """An ``Idempotency-Key`` came back with another body than the first one."""
-
-    status = 422
-    code = "idempotency_key_reused"
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    body_digest: bytes
-    answer: JsonObject
 
 
 class IdempotentAnswers:
@@ -45,11 +31,18 @@ class IdempotentAnswers:
         self,
         shared: SharedAnswers | None = None,
         clock: Callable[[], float] = time.monotonic,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._shared = shared
-        self._kept: TTLCache[tuple[str, str], _Kept] = TTLCache(MAX_KEPT, KEPT_SECONDS, clock)
-        self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self._lock = threading.Lock()
+        self._kept = KeptAnswers(max_bytes, KEPT_SECONDS, clock)
+        self._under_way: dict[tuple[str, str], threading.Event] = {}
         self.replayed = 0
+
+    @property
+    def evicted(self) -> int:
+        """How many answers were forgotten before their time, for want of room."""
+        return self._kept.evicted
 
     def answer(
         self, owner: str, key: str | None, body: bytes, make: Callable[[], JsonObject]
@@ -65,36 +58,61 @@ class IdempotentAnswers:
                 f"an Idempotency-Key has 1 to {MAX_KEY} characters",
                 {"Idempotency-Key": [f"Must have 1 to {MAX_KEY} characters."]},
             )
-        name = (owner, key)
         digest = hashlib.sha256(body).digest()
-        with self._locks[hash(name) % LOCKS]:
-            kept = self._kept.get(name) or self._kept_elsewhere(name)
-            if kept is None:
-                return self._first_answer(name, digest, make)
-        if kept.body_digest != digest:
-            raise IdempotencyKeyReused("this Idempotency-Key came with another body: use a new one")
-        self.replayed += 1
-        return kept.answer
+        kept = self._kept_or_begun(owner, key)
+        if kept is None:
+            try:
+                return self._first_answer(owner, key, digest, make)
+            finally:
+                self._ended(owner, key)
+        return self._again(kept, digest)
 
-    def _kept_elsewhere(self, name: tuple[str, str]) -> _Kept | None:
-        found = self._shared.claim(*name) if self._shared else None
-        if found is None:
-            return None
-        digest, answer = found["digest"], found["answer"]
-        if not isinstance(digest, str) or not isinstance(answer, dict):
-            raise TypeError(f"what Redis keeps under an Idempotency-Key is no answer: {found}")
-        return _Kept(bytes.fromhex(digest), answer)
+    def close(self) -> None:
+        """Disconnect from what the hosts share."""
+        if self._shared is not None:
+            self._shared.close()
+
+    def _kept_or_begun(self, owner: str, key: str) -> Kept | None:
+        """Return what is kept; None: the call is this one's to make, and others wait for it."""
+        while True:
+            with self._lock:
+                kept = self._kept.get(owner, key)
+                other = self._under_way.get((owner, key))
+                if kept is None and other is None:
+                    self._under_way[owner, key] = threading.Event()
+            if kept is not None or other is None:
+                return kept
+            other.wait()
+
+    def _ended(self, owner: str, key: str) -> None:
+        with self._lock:
+            ended = self._under_way.pop((owner, key))
+        ended.set()
 
     def _first_answer(
-        self, name: tuple[str, str], digest: bytes, make: Callable[[], JsonObject]
+        self, owner: str, key: str, digest: bytes, make: Callable[[], JsonObject]
     ) -> JsonObject:
+        claim = self._shared.claim(owner, key) if self._shared else None
+        if isinstance(claim, Kept):
+            return self._again(claim, digest)
         try:
             answer = make()
         except BaseException:
-            if self._shared:
-                self._shared.release(*name)
+            if self._shared and claim:
+                self._shared.release(claim)
             raise
-        self._kept[name] = _Kept(digest, answer)
-        if self._shared:
-            self._shared.keep(*name, {"digest": digest.hex(), "answer": answer})
+        self._keep(owner, key, Kept(digest, orjson.dumps(answer)), claim)
+        return answer
+
+    def _keep(self, owner: str, key: str, kept: Kept, claim: Claim | None) -> None:
+        with self._lock:
+            self._kept.keep(owner, key, kept)
+        if self._shared and claim:
+            self._shared.keep(claim, kept)
+
+    def _again(self, kept: Kept, digest: bytes) -> JsonObject:
+        if kept.body_digest != digest:
+            raise IdempotencyKeyReused("this Idempotency-Key came with another body: use a new one")
+        self.replayed += 1
+        answer: JsonObject = orjson.loads(kept.answer)
         return answer

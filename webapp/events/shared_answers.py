@@ -1,16 +1,17 @@
 """The answers to idempotent calls, kept in Redis for all hosts."""
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
-import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
-from logger_lib import JsonObject
-from webapp.errors import HeraldError
+from webapp.errors import CallInProgress
+from webapp.events.kept_answers import Kept
 
 Result = TypeVar("Result")
 
@@ -25,15 +26,28 @@ CLAIM_SECONDS = 30
 
 WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.05
-CLAIMED = b"claimed"
+
+_CLAIMED = b"claimed:"
+_DIGEST_BYTES = 32
+
+# Whoever took longer than CLAIM_SECONDS finds another host's claim or answer: that one stays.
+_KEEP = """
+local found = redis.call('GET', KEYS[1])
+if not found or found == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+return 0
+"""
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0
+"""
 
 
-class CallInProgress(HeraldError):
-    """Another host is still working on a call with the same ``Idempotency-Key``."""
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer a call, until ``CLAIM_SECONDS`` are over; nobody else has ``mark``."""
 
-    status = 409
-    code = "call_in_progress"
-    retry_after = 2
+    name: str
+    mark: bytes
 
 
 class SharedAnswers:
@@ -53,38 +67,41 @@ class SharedAnswers:
         self._rests_until = 0.0
         self.failures = 0
 
-    def claim(self, owner: str, key: str) -> JsonObject | None:
-        """Return what a host has kept under ``key``; ``None``: the call is this host's to make.
+    def claim(self, owner: str, key: str) -> Kept | Claim:
+        """Return what a host has kept under ``key``, else the claim to make the call.
 
         Raises ``CallInProgress`` where another host is at it and does not end within 2 s.
         """
-        name = _name(owner, key)
+        claim = Claim(_name(owner, key), _CLAIMED + secrets.token_hex(16).encode())
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            if self._try(
-                lambda: bool(self._redis.set(name, CLAIMED, ex=CLAIM_SECONDS, nx=True)), True
-            ):
-                return None
-            kept = self._try(lambda: cast("bytes | None", self._redis.get(name)), None)
-            if kept is not None and kept != CLAIMED:
-                answer: JsonObject = orjson.loads(kept)
-                return answer
+            if self._try(lambda: self._set_new(claim), True):
+                return claim
+            found = self._try(lambda: cast("bytes | None", self._redis.get(claim.name)), None)
+            if found is not None and not found.startswith(_CLAIMED):
+                return Kept(found[:_DIGEST_BYTES], found[_DIGEST_BYTES:])
             if time.monotonic() > deadline:
                 raise CallInProgress("this call is being answered by another host: send it again")
             time.sleep(POLL_SECONDS)
 
-    def keep(self, owner: str, key: str, kept: JsonObject) -> None:
-        """Keep ``kept`` for every host."""
-        value = orjson.dumps(kept)
-        self._try(lambda: self._redis.set(_name(owner, key), value, ex=self._seconds), None)
+    def keep(self, claim: Claim, kept: Kept) -> None:
+        """Keep the answer for every host, unless another one has the claim by now."""
+        value = kept.body_digest + kept.answer
+        self._try(lambda: self._run(_KEEP, claim, value, str(self._seconds).encode()), None)
 
-    def release(self, owner: str, key: str) -> None:
-        """Give up a claim: the call was refused, and changed nothing."""
-        self._try(lambda: self._redis.delete(_name(owner, key)), None)
+    def release(self, claim: Claim) -> None:
+        """Give up a claim, if it is still ours: the call was refused, and changed nothing."""
+        self._try(lambda: self._run(_RELEASE, claim), None)
 
     def close(self) -> None:
         """Disconnect."""
         self._redis.close()
+
+    def _set_new(self, claim: Claim) -> bool:
+        return bool(self._redis.set(claim.name, claim.mark, ex=CLAIM_SECONDS, nx=True))
+
+    def _run(self, script: str, claim: Claim, *arguments: bytes) -> None:
+        self._redis.eval(script, 1, claim.name, claim.mark, *arguments)
 
     def _try(self, call: Callable[[], Result], otherwise: Result) -> Result:
         if time.monotonic() < self._rests_until:

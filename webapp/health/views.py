@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response
 
 from logger_lib import JsonObject
-from webapp.errors import HeraldError
+from webapp.errors import HeraldError, Unavailable
 from webapp.http_errors import json_response
 
 
@@ -22,7 +22,12 @@ def make_health_blueprint(parts: Mapping[str, Callable[[], None]]) -> Blueprint:
         states: JsonObject = {name: _state(check) for name, check in parts.items()}
         if all(state == "ok" for state in states.values()):
             return json_response({"status": "ready", "parts": states})
-        return json_response({"status": "not ready", "parts": states}, 503)
+        missing = ", ".join(name for name, state in states.items() if state != "ok")
+        not_ready = Unavailable(f"not ready: see 'parts' for {missing}")
+        body: JsonObject = {"status": "not ready", "parts": states, **not_ready.to_wire()}
+        response = json_response(body, not_ready.status)
+        response.headers["Retry-After"] = str(not_ready.retry_after)
+        return response
 
     return blueprint
 

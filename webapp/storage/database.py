@@ -14,6 +14,7 @@ from logger_lib.offload import Offload, inline
 from webapp.errors import Unavailable
 from webapp.storage import migration
 from webapp.storage.engines import is_sqlite, pooled_engine
+from webapp.storage.locked_file import Unlocked
 
 Result = TypeVar("Result")
 
@@ -25,14 +26,15 @@ _REFUSALS = ("08", "53", "57", "58", "55000", "3D000")
 class Database:
     """One database, as many transactions at once as its pool has connections.
 
-    SQLite's driver waits in C, so its transactions go through ``offload``; those of MySQL and
-    PostgreSQL use sockets that let the event loop go on, and run where they are called.
+    SQLite's driver waits in C, so its transactions go through ``offload``, one at a time; those of
+    MySQL and PostgreSQL use sockets that let the event loop go on, and run where they are called.
+    Work on SQLite is done again while another process has the file locked: it must be repeatable.
     """
 
     def __init__(self, url: str, offload: Offload) -> None:
         self._url = url
         self._engine = pooled_engine(url)
-        self._offload = offload if is_sqlite(make_url(url)) else inline
+        self._offload = Unlocked(offload) if is_sqlite(make_url(url)) else inline
         # Now, as its lock would otherwise be taken for the first time in a thread of the offload.
         configure_mappers()
 
@@ -66,8 +68,13 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables up to date; processes that start at once wait for each other.
 
-        For the start alone: it runs in the calling thread, SQLite or not.
+        For the start alone: it runs in the calling thread, SQLite or not. Raises ``Unavailable``
+        where the database is out of reach, ``MigrationBusy`` where another process is at it for
+        too long.
         """
+        if self._offload is inline:
+            # A migration may take its time, but a server that does not answer must not.
+            self.ping()
         with _outage_named():
             migration.migrate(self._url)
 

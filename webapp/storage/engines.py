@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-_BUSY_SECONDS = 5
+_MIGRATION_BUSY_SECONDS = 5
 _CONNECT_SECONDS = 3
 _ANSWER_SECONDS = 10
 _POOL_SECONDS = 5
@@ -30,7 +30,8 @@ def pooled_engine(url: str) -> Engine:
     """Return the engine for requests: few connections, kept open, each wait bounded."""
     parsed = make_url(url)
     if is_sqlite(parsed):
-        return _sqlite_engine(parsed)
+        # A call that finds the file locked fails at once: ``storage.locked_file`` tries it again.
+        return _sqlite_engine(parsed, busy_seconds=0)
     is_postgresql = parsed.get_backend_name() == "postgresql"
     engine = create_engine(
         _without_sslmode(parsed),
@@ -51,7 +52,7 @@ def migration_engine(url: str) -> Engine:
     """Return an engine that keeps no connection and waits for a long change to end."""
     parsed = make_url(url)
     if is_sqlite(parsed):
-        return _sqlite_engine(parsed, poolclass=NullPool)
+        return _sqlite_engine(parsed, _MIGRATION_BUSY_SECONDS, poolclass=NullPool)
     arguments = _connect_arguments(parsed, bounded=False)
     return create_engine(
         _without_sslmode(parsed), connect_args=arguments, poolclass=NullPool, hide_parameters=True
@@ -63,11 +64,13 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _sqlite_engine(url: URL, poolclass: type[NullPool] | None = None) -> Engine:
+def _sqlite_engine(
+    url: URL, busy_seconds: float, poolclass: type[NullPool] | None = None
+) -> Engine:
     engine = create_engine(
         url,
         # Each call may run in another thread of the offload's pool, one at a time.
-        connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
+        connect_args={"check_same_thread": False, "timeout": busy_seconds},
         poolclass=poolclass,
         hide_parameters=True,
     )

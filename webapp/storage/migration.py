@@ -1,9 +1,11 @@
 """Applies the migrations at the start, once, however many processes start together."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
@@ -19,20 +21,25 @@ _LOCK_NOT_AVAILABLE = "55P03"
 """What PostgreSQL answers where ``lock_timeout`` ran out."""
 
 
+WAIT_SECONDS = 30
+"""How long another process is waited for: less than Gunicorn's ``timeout``, which would kill us."""
+_POLL_SECONDS = 0.05
+
+
 class MigrationBusy(Exception):
     """Another process has been migrating the same database for too long."""
 
 
-def migrate(url: str, wait_seconds: int = 60) -> None:
+def migrate(url: str, wait_seconds: int = WAIT_SECONDS) -> None:
     """Bring the database up to date.
 
-    Another process that migrates a server is waited for ``wait_seconds``, then ``MigrationBusy`` is
-    raised; one that migrates a SQLite file is waited for until it is done or gone.
+    Another process that migrates it is waited for ``wait_seconds``, then ``MigrationBusy`` is
+    raised.
     """
     parsed = make_url(url)
     engine = migration_engine(url)
     if is_sqlite(parsed):
-        with _file_lock(parsed):
+        with _file_lock(parsed, wait_seconds):
             _upgrade(engine)
     else:
         with engine.connect() as connection, _server_lock(connection, parsed, wait_seconds):
@@ -56,12 +63,31 @@ def _upgrade(engine: Engine) -> None:
 
 
 @contextmanager
-def _file_lock(url: URL) -> Iterator[None]:
+def _file_lock(url: URL, wait_seconds: int) -> Iterator[None]:
     database = Path(url.database or "herald.db")
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with database.with_name(database.name + ".migrating").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        deadline = time.monotonic() + wait_seconds
+        while not _taken(lock):
+            if time.monotonic() >= deadline:
+                raise _busy(url, wait_seconds)
+            time.sleep(_POLL_SECONDS)
         yield
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _busy(url: URL, wait_seconds: int) -> MigrationBusy:
+    return MigrationBusy(
+        f"Another process has been migrating {url.database} for {wait_seconds} seconds."
+        " Find out what holds it up, or start again later."
+    )
 
 
 @contextmanager
@@ -69,10 +95,7 @@ def _server_lock(connection: Connection, url: URL, wait_seconds: int) -> Iterato
     # Held by the session of ``connection``: it ends with it, also where the process is killed.
     take = _take_mysql_lock if connection.dialect.name == "mysql" else _take_postgresql_lock
     if not take(connection, url, wait_seconds):
-        raise MigrationBusy(
-            f"Another process has been migrating {url.database} for {wait_seconds} seconds."
-            " Find out what holds it up, or start again later."
-        )
+        raise _busy(url, wait_seconds)
     yield
 
 

@@ -1,0 +1,75 @@
+"""What begins and ends with the process, and the steps that fail."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from logger_lib import JsonObject
+from logger_lib.offload import inline
+from tests.services.herald import HeraldServer
+from webapp.access.gate import Gate
+from webapp.access.keys import ApiKeys
+from webapp.access.scopes import Scope
+from webapp.access.tokens import KeySigner
+from webapp.end import End
+from webapp.settings import Settings
+from webapp.start import Start
+from webapp.storage.database import Database
+
+EVENT: JsonObject = {"event": "a", "data": {}}
+
+
+def test_the_last_use_is_recorded_at_the_end(home: Path) -> None:
+    """A key that was used just before a stop is listed with that use afterwards."""
+    with HeraldServer(home) as server:
+        key = server.issue_key(Scope.PUBLISH, app="shop")
+        assert server.post("/events", EVENT, key).status_code == 202
+    heading, row = server.command("keys", "list", "--app-name", "shop").splitlines()
+    assert row[heading.index("LAST USED") :].startswith("20")
+    assert "at the end" not in server.log_text()
+
+
+def test_every_step_of_the_end_is_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that fails and one that hangs are said, and those after them are taken, in order."""
+    monkeypatch.setattr("webapp.end.PATIENCE_SECONDS", 0.05)
+    released, taken = threading.Event(), []
+
+    def fails() -> None:
+        raise ConnectionError("no secrets here")
+
+    def hangs() -> None:
+        released.wait(10)
+
+    End(
+        {
+            "one": lambda: taken.append("one"),
+            "two": fails,
+            "three": hangs,
+            "four": lambda: taken.append("four"),
+        }
+    )()
+    released.set()
+    assert taken == ["one", "four"]
+    assert capsys.readouterr().err == (
+        "Herald: at the end, two failed: ConnectionError.\n"
+        "Herald: at the end, three took too long.\n"
+    )
+
+
+def test_recording_the_use_never_stops(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever goes wrong when the use of keys is recorded is said, and does not end the loop."""
+    database = Database(f"sqlite:///{tmp_path}/empty.db", inline)
+    signer = KeySigner("s" * 32)
+    keys = ApiKeys(database, signer)
+    gate = Gate(keys, signer)
+    gate._used["key"] = keys._now()
+    Start(Settings.from_environment({"HERALD_HOME": str(home)}), keys, gate, []).record_use()
+    database.close()
+    assert capsys.readouterr().err == (
+        "Herald: when keys were last used is not recorded: OperationalError.\n"
+    )
