@@ -86,7 +86,7 @@ def test_all_that_is_wrong_is_named_at_once(home: Path) -> None:
 def test_a_command_with_wrong_settings(home: Path) -> None:
     """A command says what is wrong with the settings as the server does, without a traceback."""
     printed = refused_command(home, PORT="http")
-    assert printed.startswith("Error: Herald cannot start with these settings:\n  PORT must be ")
+    assert "Error: Herald cannot start with these settings:\n  PORT must be " in printed
     assert "Traceback" not in printed
 
 
@@ -100,7 +100,7 @@ OUT_OF_REACH = (
 def test_a_database_that_is_out_of_reach(home: Path) -> None:
     """Server and command name the variable and the reason in one line, and no password."""
     told = refused_command(home, **NOWHERE)
-    assert told.startswith(f"Error: {OUT_OF_REACH}")
+    assert f"Error: {OUT_OF_REACH}" in told
     assert told.count("\n") == 1
     printed = refused_start(home, **NOWHERE)
     assert printed.count(f"{OUT_OF_REACH}") == 1
