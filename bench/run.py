@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.build import BENCH, CannotBuild, build_load_client, build_nestjs
@@ -47,7 +48,8 @@ def main() -> int:
     for number in range(runs):
         _say(f"run {number + 1} of {runs}")
         turn = number % len(contenders)
-        _one_run([*contenders[turn:], *contenders[:turn]], plan, found, problems)
+        now = plan if number < plan.large_runs else replace(plan, sizes=plan.sizes[:-1])
+        _one_run([*contenders[turn:], *contenders[:turn]], now, found, problems)
     medians = {
         name: {figure: statistics.median(values) for figure, values in figures.items()}
         for name, figures in found.items()

@@ -25,12 +25,14 @@ class Plan:
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
     watched: int = 1_000
     """The size at which latency, and what one stalled client does to it, is measured."""
-    warm: float = 1.0
+    large_runs: int = 1
+    """In how many runs the largest size is measured: connecting so many takes most of the time."""
+    warm: float = 0.7
     """Before each measurement: Node compiles what runs often, and takes its time."""
-    fanout: float = 2.0
-    rate: float = 4.0
-    stalled: float = 12.0
-    publish: float = 2.0
+    fanout: float = 1.5
+    rate: float = 3.0
+    stalled: float = 8.0
+    publish: float = 1.5
     leave: float = 3.0
     per_second: int = 20
     event_bytes: int = 100
