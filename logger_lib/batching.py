@@ -64,6 +64,11 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+LINES_LIMITS = Limits(
+    max_batch=4000, max_batch_bytes=4 * 1024 * 1024, max_delay=0.01, max_records=50_000
+)
+"""For lines of text: to hand a batch to another thread and back takes as long as hundreds."""
+
 
 class BatchedLogger(Logger):
     """A logger whose records are written by a thread of its own, in the order they came in.

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from logger_lib import batching
 from tests.services import herald as servers
 from tests.services.herald import HeraldServer, wait_until
+
+# How long a machine takes for an example says nothing of the code: here nothing is timed.
+settings.register_profile("herald", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("herald")
 
 END_SECONDS = 3.0
 """How long what a test has ended may take to be gone."""

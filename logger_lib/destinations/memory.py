@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Self
 
+from logger_lib.batching import weight
 from logger_lib.counters import Counters
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.record import LogRecord
 
 _CAPACITY = 10_000
+_MAX_BYTES = 16 * 1024 * 1024
 
 
 class MemoryLoggerFactory(LoggerFactory):
-    """Makes loggers and a reader of one store; when it is full the oldest record gives way."""
+    """Makes loggers and a reader of one store; when it is full the oldest records give way.
 
-    def __init__(self, capacity: int = _CAPACITY) -> None:
+    Full is ``capacity`` records, or about ``max_bytes`` of memory.
+    """
+
+    def __init__(self, capacity: int = _CAPACITY, max_bytes: int = _MAX_BYTES) -> None:
         super().__init__()
-        self._store = _Store(capacity)
+        self._store = _Store(capacity, max_bytes)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:  # noqa: ARG003  the contract's
@@ -79,19 +85,26 @@ class MemoryReader(LogReader):
 
 
 class _Store:
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, max_bytes: int) -> None:
         self.lock = threading.Lock()
         self._capacity = capacity
-        self._records: dict[str, LogRecord] = {}
+        self._max_bytes = max_bytes
+        self._records: OrderedDict[str, tuple[LogRecord, int]] = OrderedDict()
+        self._bytes = 0
 
     def put(self, record: LogRecord) -> None:
-        self._records.setdefault(record.id, record)
-        if len(self._records) > self._capacity:
-            del self._records[next(iter(self._records))]
+        if record.id in self._records:
+            return
+        size = weight(record, self._max_bytes)
+        self._records[record.id] = record, size
+        self._bytes += size
+        while len(self._records) > self._capacity or self._bytes > self._max_bytes:
+            _, (_, gone) = self._records.popitem(last=False)
+            self._bytes -= gone
 
     def all(self) -> list[LogRecord]:
         with self.lock:
-            return list(self._records.values())
+            return [record for record, _ in self._records.values()]
 
 
 def _answers(record: LogRecord, query: LogQuery) -> bool:

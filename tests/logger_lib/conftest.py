@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from logger_lib import JsonObject, LoggerFactory, LogQuery, LogReader, LogRecord
+from logger_lib import JsonObject, JsonValue, LoggerFactory, LogQuery, LogReader, LogRecord
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LoggingLoggerFactory
 from logger_lib.destinations.memory import MemoryLoggerFactory
@@ -47,8 +47,10 @@ class StreamThatFails(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-def record(event: str = "order.created", message: str = "orderId: 1") -> LogRecord:
-    return LogRecord(event=event, message=message)
+def record(
+    event: str = "order.created", message: str = "orderId: 1", **fields: JsonValue
+) -> LogRecord:
+    return LogRecord(event=event, message=message, fields=fields)
 
 
 @pytest.fixture(scope="session")

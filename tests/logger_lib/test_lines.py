@@ -324,13 +324,21 @@ def test_many_recipients_are_as_many_lines() -> None:
     assert all(LINE.fullmatch(line) for line in lines)
 
 
-def test_lines_are_made_where_writing_may_block() -> None:
-    """The offloaded call makes the text too, and uses nothing of the standard logging."""
-    inside: list[bool] = [False]
-    made: list[bool] = []
+def test_only_the_writing_is_offloaded() -> None:
+    """The text is made where the batch is taken, so that the thread outside has nothing to compute.
+
+    What is offloaded uses nothing of the standard logging.
+    """
+    inside = [False]
+    seen: list[tuple[str, bool]] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str, /) -> int:
+            seen.append(("write", inside[0]))
+            return super().write(text)
 
     def clock() -> float:
-        made.append(inside[0])
+        seen.append(("make", inside[0]))
         return 0.0
 
     def offload(call: Callable[[], Result], /) -> Result:
@@ -341,10 +349,10 @@ def test_lines_are_made_where_writing_may_block() -> None:
         inside[0] = False
         return result
 
-    stream = io.StringIO()
+    stream = Stream()
     handler = LinesHandler(stream, SeedLines("Herald", clock), offload)
     handler.write_batch([record(), record()])
-    assert made == [True, True]
+    assert seen == [("make", False), ("make", False), ("write", True)]
     assert len(stream.getvalue().splitlines()) == 2
 
 

@@ -210,6 +210,17 @@ def test_memory_keeps_the_newest() -> None:
     assert [each.event for each in factory.records] == ["2", "3"]
 
 
+def test_memory_is_bounded_in_bytes() -> None:
+    """Large records make the older ones give way before there are too many of them."""
+    factory = MemoryLoggerFactory(max_bytes=100_000)
+    logger = factory.create_logger("test")
+    for name in ("1", "2", "3"):
+        logger.log(record(name, large="x" * 40_000))
+    assert [each.event for each in factory.records] == ["2", "3"]
+    logger.log(record("too large", large="x" * 200_000))
+    assert factory.records == []
+
+
 def test_write_only_destinations_say_so() -> None:
     """Asking a destination that cannot be read for its reader raises the named error."""
     with pytest.raises(DestinationNotReadable, match="ConsoleLoggerFactory"):

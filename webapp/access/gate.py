@@ -96,6 +96,14 @@ class Gate:
         self._down_until = float("-inf")
         self._hits = self._misses = self._stale = self._refused = 0
 
+    def known(self, token: str | None, scope: Scope) -> Caller | None:
+        """Return who calls where that is fresh in memory and they may; ``None``: ask ``admit``."""
+        if token is None:
+            return None
+        verdict = self._fresh(_digest_of(token))
+        caller = None if verdict is None else self._caller_now(verdict)
+        return caller if caller is not None and scope in caller.scopes else None
+
     def admit(self, token: str | None, scope: Scope) -> Caller:
         """Return who calls.
 
@@ -138,16 +146,24 @@ class Gate:
         return used
 
     def _caller_of(self, token: str) -> Caller | None:
-        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
-        verdict = self._verdicts.get(digest)
-        # Nearly every call ends up here: two clocks, no lock, nothing is made.
-        if verdict is not None and self._timer() - verdict.looked_at < FRESH_SECONDS:
-            self._hits += 1
-        else:
+        digest = _digest_of(token)
+        verdict = self._fresh(digest)
+        if verdict is None:
             try:
-                verdict = self._after_a_look(token, digest, verdict)
+                verdict = self._after_a_look(token, digest, self._verdicts.get(digest))
             except KeyTokenInvalid:
                 return None
+        return self._caller_now(verdict)
+
+    def _fresh(self, digest: bytes) -> _Verdict | None:
+        # Nearly every call ends up here: two clocks, no lock, nothing is made.
+        verdict = self._verdicts.get(digest)
+        if verdict is None or self._timer() - verdict.looked_at >= FRESH_SECONDS:
+            return None
+        self._hits += 1
+        return verdict
+
+    def _caller_now(self, verdict: _Verdict) -> Caller | None:
         return verdict.caller if self._clock() < verdict.ends_at else None
 
     def _after_a_look(self, token: str, digest: bytes, known: _Verdict | None) -> _Verdict:
@@ -224,6 +240,10 @@ class Gate:
         with self._lock:
             self._stale += 1
         return stale
+
+
+def _digest_of(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _is_good(key: KeyDetails, digest: bytes) -> bool:

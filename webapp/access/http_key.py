@@ -3,13 +3,12 @@
 Addresses end up in the logs of everything on the way.
 """
 
-from flask import Request
+from collections.abc import Mapping
 
 
-def presented_token(request: Request) -> str | None:
+def presented_token(environ: Mapping[str, str]) -> str | None:
     """Return the token in ``Authorization: Bearer …``, else in ``X-API-Key: …``, else None."""
-    environ = request.environ
-    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and (token := token.strip()):
         return token
-    return str(environ.get("HTTP_X_API_KEY", "")).strip() or None
+    return environ.get("HTTP_X_API_KEY", "").strip() or None

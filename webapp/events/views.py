@@ -36,7 +36,7 @@ def make_events_blueprint(
 
     @blueprint.post("/events")
     def publish() -> Response:
-        caller = gate.admit(presented_token(request), Scope.PUBLISH)
+        caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         body = read_json(request)
         return _accepted(
             answers, caller, lambda: _publish_one(publisher, caller, body, current_logger())
@@ -44,7 +44,7 @@ def make_events_blueprint(
 
     @blueprint.post("/events/batch")
     def publish_batch() -> Response:
-        caller = gate.admit(presented_token(request), Scope.PUBLISH)
+        caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         items = _batch_in(read_json(request, max_depth=BATCH_DEPTH))
         return _accepted(
             answers, caller, lambda: _publish_all(publisher, caller, items, current_logger())
