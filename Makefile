@@ -62,7 +62,7 @@ key: .venv/runtime  ## print a fresh API key: KEY=$(make -s key)
 keys: .venv/runtime  ## issue, list and revoke API keys: make keys ARGS="list"
 	@$(READ_ENV); exec .venv/bin/flask --app webapp keys $(ARGS)
 
-bench: .venv/development  ## measure Herald beside its peers, half an hour; ARGS=--quick for a minute of it
+bench: .venv/development  ## measure Herald beside its peers, a quarter of an hour; ARGS=--quick: a minute
 	.venv/bin/python -m bench.run $(ARGS)
 
 lock: .venv/development  ## lock the dependencies of pyproject.toml at their newest versions

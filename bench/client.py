@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 from bench.build import LOAD
-from bench.contenders import Server
 
 ANSWER_SECONDS = 180.0
 
@@ -19,9 +18,9 @@ class LoadFailed(Exception):
 class LoadClient:
     """One process of ``load/``; its sockets live as long as it does."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, port: int, token: str) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - compiled here
-            [str(LOAD), str(server.port), server.token],
+            [str(LOAD), str(port), token],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

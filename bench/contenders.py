@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +63,12 @@ STOCK = Contender(
     _PEER,
     _SILENT,
     _LOGGING,
+)
+SETTLED = replace(
+    STOCK,
+    name="settled",
+    title="Flask-SocketIO with its garbage collector settled",
+    environ={**_PEER, "BENCH_SETTLED": "1"},
 )
 NEST = Contender(
     "nestjs",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 from bench.contenders import CONTENDERS
+from bench.report import Report
 from bench.thresholds import Medians
 
 WIDTH = 760
-LEFT, RIGHT = 190, 90
+LEFT, RIGHT = 220, 90
 BAR, GAP, GROUP_GAP, TOP = 16, 3, 16, 64
 COLOURS = {"herald": "#2f81f7", "stock": "#8b949e", "nestjs": "#e5534b"}
 STYLE = """
@@ -19,14 +19,14 @@ STYLE = """
 """
 
 
-def draw(medians: Medians, sizes: Sequence[int]) -> str:
+def draw(report: Report) -> str:
     """Return the fan-out of every contender, by size, silent and with a line a recipient."""
     groups = [
-        (f"fanout.{mode}.{size}", f"{size:,} sockets, {what}")
+        (f"fanout.{mode}.{size}", f"{size:,} sockets, {what}{report.mark(f'fanout.{mode}.{size}')}")
         for mode, what in (("silent", "silent"), ("logged", "logged"))
-        for size in sizes
+        for size in report.plan.all_sizes
     ]
-    medians = {c.name: medians[c.name] for c in CONTENDERS if c.name in medians}
+    medians = {c.name: report.medians[c.name] for c in CONTENDERS if c.name in report.medians}
     groups = [group for group in groups if any(group[0] in of for of in medians.values())]
     most = max((of.get(figure, 0) for figure, _ in groups for of in medians.values()), default=1)
     parts, y = [_legend(medians)], TOP

@@ -6,15 +6,16 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from bench.build import NESTJS
-from bench.contenders import CONTENDERS, HERALD, Contender
+from bench.contenders import CEILING, CONTENDERS, HERALD, SETTLED, Contender
 from bench.thresholds import THRESHOLDS, Medians
+from bench.workloads import Plan
 
 _PACKAGES = ("Flask-SocketIO", "python-socketio", "eventlet", "gunicorn")
 _NODE_PACKAGES = ("@nestjs/core", "socket.io")
@@ -30,10 +31,11 @@ class Row:
     digits: int = 0
 
 
-def rows(sizes: Sequence[int], watched: int) -> Iterator[Row]:
+def rows(plan: Plan) -> Iterator[Row]:
     """Return the rows of the table, in its order."""
+    watched, large = plan.watched, plan.large
     for mode, what in (("silent", "silent"), ("logged", "a line a recipient")):
-        for size in sizes:
+        for size in plan.all_sizes:
             yield Row(f"fanout.{mode}.{size}", f"fan-out to {size:,}, {what}", "deliveries/s")
     yield Row("publish.single", "publish, nobody listens, logged", "events/s")
     yield Row("publish.batch", "the same in batches of 100", "events/s")
@@ -43,10 +45,10 @@ def rows(sizes: Sequence[int], watched: int) -> Iterator[Row]:
     yield Row("stalled_p99_ms", "that one stops reading, p99 of the others", "ms", 1)
     yield Row("stalled_memory_mb", "memory that it costs", "MB", 1)
     yield Row("stalled_gone_s", "until it is gone", "s", 1)
-    yield Row(f"connects.{max(sizes)}", f"{max(sizes):,} connect, log in, join", "sockets/s")
-    yield Row(f"idle_mb.{max(sizes)}", f"memory with {max(sizes):,} idle sockets", "MB")
-    yield Row(f"socket_kb.{max(sizes)}", "memory a socket", "kB", 1)
-    yield Row(f"leave_health_ms.{max(sizes)}", f"{max(sizes):,} leave: slowest health check", "ms")
+    yield Row(f"connects.{large}", f"{large:,} connect, log in, join", "sockets/s")
+    yield Row(f"idle_mb.{large}", f"memory with {large:,} idle sockets", "MB")
+    yield Row(f"socket_kb.{large}", "memory a socket", "kB", 1)
+    yield Row(f"leave_health_ms.{large}", f"{large:,} leave: slowest health check", "ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,28 @@ class Report:
     """What a run has found."""
 
     medians: Medians
-    sizes: Sequence[int]
-    watched: int
+    plan: Plan
     runs: int
     problems: Sequence[str]
+    of_one_run: Collection[str]
+    """The figures that only one of the runs has."""
+    judged: bool
+    """Whether the thresholds are shown: a small run proves nothing about times."""
 
     def markdown(self) -> str:
         """Return the whole page."""
-        parts = [self._figures(), self._thresholds(), self._problems(), self._conditions()]
+        parts = [
+            self._figures(),
+            self._settled(),
+            self._thresholds() if self.judged else "",
+            self._problems(),
+            self._conditions(),
+        ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def mark(self, figure: str) -> str:
+        """Return what is said of ``figure`` where it is no median."""
+        return " (one run)" if figure in self.of_one_run else ""
 
     def _figures(self) -> str:
         present = [contender for contender in CONTENDERS if contender.name in self.medians]
@@ -72,11 +87,26 @@ class Report:
         heads = [contender.title for contender in present]
         heads += [f"Herald ÷ {peer.title}" for peer in peers]
         lines = [f"| | {' | '.join(heads)} |", "|---" + "|--:" * len(heads) + "|"]
-        for row in rows(self.sizes, self.watched):
+        for row in rows(self.plan):
             cells = [_cell(self._value(contender, row), row) for contender in present]
             cells += [self._ratio(peer, row) for peer in peers]
-            lines.append(f"| {row.title}, {row.unit} | {' | '.join(cells)} |")
+            title = f"{row.title}, {row.unit}{self.mark(row.figure)}"
+            lines.append(f"| {title} | {' | '.join(cells)} |")
         return "\n".join(lines)
+
+    def _settled(self) -> str:
+        figure = f"fanout.silent.{self.plan.watched}"
+        theirs = self.medians.get(SETTLED.name, {}).get(figure)
+        if theirs is None:
+            return ""
+        text = (
+            "With its garbage collector settled as Herald's, Flask-SocketIO makes "
+            f"{theirs:,.0f} deliveries/s to {self.plan.watched:,}"
+        )
+        ours = self.medians.get(HERALD.name, {}).get(figure)
+        return (
+            f"{text}: Herald makes {ours / theirs:.2f} × that." if ours and theirs else f"{text}."
+        )
 
     def _value(self, contender: Contender, row: Row) -> float | None:
         return self.medians[contender.name].get(row.figure)
@@ -96,7 +126,8 @@ class Report:
             wanted = f"{'≤' if threshold.at_most else '≥'} {threshold.limit:g}{threshold.unit}"
             verdict = "held" if threshold.holds(value) else "**missed**"
             shown = "never" if value == float("inf") else f"{value:.2f}{threshold.unit}"
-            lines.append(f"| {threshold.says} | {shown} | {wanted} | {verdict} |")
+            says = f"{threshold.says}{self.mark(threshold.figure)}"
+            lines.append(f"| {says} | {shown} | {wanted} | {verdict} |")
         return "\n".join(lines) if len(lines) > 2 else ""
 
     def _problems(self) -> str:
@@ -109,13 +140,14 @@ class Report:
             for name, value in figures.items()
             if name.startswith("client_cpu.")
         ]
+        medians = f"medians of {self.runs}" if self.runs > 1 else "one run"
         lines = [
             f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores of {_processor()}, "
-            f"Linux {platform.release()}; medians of {self.runs}; one process each, in turn.",
+            f"Linux {platform.release()}; {medians}; one process each, in turn.",
             f"{_versions()}.",
             f"The load client took at most {max(shares, default=0):.0%} of one core.",
         ]
-        ceiling = self.medians.get("ceiling", {})
+        ceiling = self.medians.get(CEILING.name, {})
         for name, value in ceiling.items():
             if name.startswith("fanout.silent."):
                 lines.append(f"It counts {value:,.0f} deliveries/s from a server of bare sends.")

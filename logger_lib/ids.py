@@ -3,9 +3,15 @@
 import random
 import time
 
-_RANDOM_BITS = 74
+_LOW_BITS = 62
+_LOW = (1 << _LOW_BITS) - 1
+_VARIANT = 0b10 << _LOW_BITS
+_FIRST_BITS = 73
+"""One fewer than there are, so that a millisecond has room to count on."""
 _STEP_BITS = 32
-_last = 0
+
+_milliseconds = _random = 0
+_start = ""
 
 
 def uuid7() -> str:
@@ -16,13 +22,16 @@ def uuid7() -> str:
     secret. Python 3.14 brings ``uuid.uuid7``; until it is the oldest supported version this stands
     in for it.
     """
-    global _last  # noqa: PLW0603 - the order is one of the whole process
+    global _milliseconds, _random, _start  # noqa: PLW0603 - the order is one of the whole process
+    now = time.time_ns() // 1_000_000
     # Not from the system's entropy: that is a system call each, and nothing rests on it. Python
     # seeds the generator anew after a fork.
-    stamp = time.time_ns() // 1_000_000 << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS - 1)
-    _last = stamp if stamp > _last else _last + 1 + random.getrandbits(_STEP_BITS)
-    # 12 digits of time, version 7, 12 bits, the variant in 2 bits, 62 bits.
-    tail = f"{0x8 << 60 | _last & (1 << 62) - 1:016x}"
-    middle = _last >> 62 & 0xFFF
-    milliseconds = f"{_last >> _RANDOM_BITS:012x}"
-    return f"{milliseconds[:8]}-{milliseconds[8:]}-7{middle:03x}-{tail[:4]}-{tail[4:]}"
+    if now > _milliseconds:
+        _milliseconds, _random = now, random.getrandbits(_FIRST_BITS)
+        digits = f"{now:012x}"
+        _start = f"{digits[:8]}-{digits[8:]}-7"
+    else:
+        _random += 1 + random.getrandbits(_STEP_BITS)
+    # 12 bits, the variant in 2 bits, 62 bits.
+    rest = f"{_random >> _LOW_BITS << 64 | _VARIANT | _random & _LOW:019x}"
+    return f"{_start}{rest[:3]}-{rest[3:7]}-{rest[7:]}"

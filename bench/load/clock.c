@@ -29,6 +29,7 @@ void samples_add(struct samples *samples, double value) {
         if (!samples->values) die("no memory for samples");
     }
     samples->values[samples->count++] = value;
+    samples->sorted = false;
 }
 
 static int by_value(const void *left, const void *right) {
@@ -38,7 +39,8 @@ static int by_value(const void *left, const void *right) {
 
 double samples_share(struct samples *samples, double share) {
     if (!samples->count) return 0;
-    qsort(samples->values, samples->count, sizeof(double), by_value);
+    if (!samples->sorted) qsort(samples->values, samples->count, sizeof(double), by_value);
+    samples->sorted = true;
     size_t rank = (size_t)(share * (double)(samples->count - 1) + 0.5);
     return samples->values[rank];
 }

@@ -14,6 +14,7 @@ enum { RECEIVE = 1 << 16, HEAD = 4096 };
 struct http https[MAX_HTTP];
 struct samples http_seconds;
 long http_answered, http_errors;
+int http_refusal;
 static bool opened[MAX_HTTP];
 
 void http_close(struct http *http) {
@@ -22,6 +23,12 @@ void http_close(struct http *http) {
     opened[index] = false;
     http->source.fd = -1;
     http->busy = false;
+}
+
+void http_begin(void) {
+    samples_clear(&http_seconds);
+    http_answered = http_errors = 0;
+    http_refusal = 0;
 }
 
 static void failed(struct http *http) {
@@ -58,7 +65,8 @@ static bool head(struct http *http, char *end) {
     int status = 0;
     char *length = strcasestr(http->in, "\r\nContent-Length:");
     if (sscanf(http->in, "HTTP/1.1 %d", &status) != 1 || !length || status / 100 != 2) {
-        fprintf(stderr, "a request was answered: %.60s\n", http->in);
+        if (!http_errors) fprintf(stderr, "a request was answered: %.60s\n", http->in);
+        http_refusal = status;
         failed(http);
         return false;
     }
@@ -145,4 +153,9 @@ bool http_any_busy(void) {
     for (unsigned index = 0; index < MAX_HTTP; index++)
         if (https[index].busy) return true;
     return false;
+}
+
+void http_give_up(void) {
+    for (unsigned index = 0; index < MAX_HTTP; index++)
+        if (https[index].busy) failed(&https[index]);
 }

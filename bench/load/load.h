@@ -25,6 +25,7 @@ double cpu_seconds(void);
 struct samples {
     double *values;
     size_t count, room;
+    bool sorted;
 };
 void samples_clear(struct samples *samples);
 void samples_add(struct samples *samples, double value);
@@ -56,12 +57,13 @@ struct websocket {
     char text[TEXT_KEPT + 1];     /* its beginning */
     unsigned text_length;
     long received;                /* marked events since the measurement began */
+    uint64_t sum;                 /* of their numbers, each made a hash */
 };
 extern struct websocket *websockets[MAX_SOCKETS];
 extern unsigned websocket_count;  /* ever opened */
 extern unsigned ready_count;      /* joined, and neither stalled nor gone */
 extern unsigned pending_count;    /* on their way to that */
-extern unsigned failed_count;     /* refused or lost, before or after */
+extern unsigned failed_count;     /* refused or lost, before or after; no stalled one */
 void websocket_open(const char *room, const char *second_room);
 void websocket_close(struct websocket *websocket);
 void websocket_stall(struct websocket *websocket);
@@ -81,16 +83,21 @@ struct http {
 extern struct http https[MAX_HTTP];
 extern struct samples http_seconds; /* from request to answer */
 extern long http_answered, http_errors;
+extern int http_refusal;          /* the status of the last error; 0: there was no answer */
+void http_begin(void);            /* count anew */
 struct http *http_idle(unsigned among);
 void http_post(struct http *http, const char *path, const char *body, size_t length);
 void http_get(struct http *http, const char *path);
 void http_close(struct http *http);
 bool http_any_busy(void);
+void http_give_up(void);          /* what has no answer yet is an error */
 
 /* measure.c: events with a sequence number, and the deliveries that they should make */
 struct measure {
     long base, posts;             /* sequence numbers base .. base + posts - 1 were sent */
+    uint64_t sum;                 /* of these, each made a hash */
     long deliveries, side;
+    unsigned failed_before;       /* what was said already of failed_count */
     double last;                  /* when the last delivery came */
     double *sent;                 /* by sequence number less base */
     size_t room;

@@ -8,6 +8,8 @@
  *   stall    count                                the last sockets stop reading
  *   leave    seconds                              close all at once, ask /health/live meanwhile
  *
+ * Each takes `patience` too: after how many seconds without progress it gives up.
+ *
  * Usage: load PORT TOKEN. Times in answers are in seconds unless the name says ms. `cpu` is the
  * share of one core that this client itself took.
  */
@@ -21,9 +23,10 @@
 #include "load.h"
 
 enum { MAX_BODY = 1 << 20, LEAVE_SLICE = 100 };
-static const double PATIENCE = 30; /* seconds without progress before a wait is given up */
+static const double PATIENCE = 30, AFTER_ERROR = 1; /* seconds without progress: no more comes */
 static const double PROBE_PAUSE = 0.01;
 
+static double patience_seconds;
 static char line[1024];
 static char body[MAX_BODY];
 
@@ -40,6 +43,7 @@ static double number(const char *name, double otherwise) {
 }
 
 static size_t one_event(char *to, const char *name, const char *room, long sequence, size_t size) {
+    if (size > sizeof body - 1024) die("the event is too big");
     int before = sprintf(to, "{\"event\":\"%s\",\"room\":\"%s\",\"data\":{\"seq\":%ld,"
                              "\"orderId\":\"cfa3f520-8b3c-4f0e-9d55-1a2b3c4d5e6f\",\"pad\":\"",
                          name, room, sequence);
@@ -63,37 +67,41 @@ enum { FEW = 32, MANY = 100 };
 /* Turn the loop until all posts are delivered and answered, or nothing has come for a while. */
 static void await_deliveries(void) {
     long seen = -1;
-    double patience = now() + PATIENCE;
+    double progress = now();
     while (measure.deliveries < measure.posts * (long)ready_count || http_any_busy()) {
         if (measure.deliveries + http_answered != seen) {
             seen = measure.deliveries + http_answered;
-            patience = now() + PATIENCE;
+            progress = now();
         }
-        if (now() > patience) return;
-        int came = loop_turn(patience);
+        /* What was refused is not delivered either. */
+        double until = progress + (http_errors ? AFTER_ERROR : patience_seconds);
+        if (now() > until) break;
+        int came = loop_turn(until);
         long waiting = measure.posts * (long)ready_count - measure.deliveries;
         if (came < FEW && waiting > MANY) nanosleep(&A_MOMENT, NULL);
     }
+    http_give_up();
 }
 
 static void say_deliveries(double began, double cpu, struct samples *latency) {
+    double took = now() - began, share = (cpu_seconds() - cpu) / took;
     long missing, extra;
     measure_missing(&missing, &extra);
-    double took = now() - began;
     printf("{\"posts\":%ld,\"sockets\":%u,\"deliveries\":%ld,\"missing\":%ld,\"extra\":%ld,"
-           "\"side\":%ld,\"gone\":%u,\"errors\":%ld,\"seconds\":%.6f,\"p50_ms\":%.3f,"
-           "\"p99_ms\":%.3f,\"max_ms\":%.3f,\"cpu\":%.3f}\n",
+           "\"side\":%ld,\"gone\":%u,\"errors\":%ld,\"refusal\":%d,\"seconds\":%.6f,"
+           "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"cpu\":%.3f}\n",
            measure.posts, ready_count, measure.deliveries, missing, extra, measure.side,
-           failed_count, http_errors, took, samples_share(latency, 0.5) * 1000,
-           samples_share(latency, 0.99) * 1000, samples_share(latency, 1) * 1000,
-           (cpu_seconds() - cpu) / took);
+           failed_count - measure.failed_before, http_errors, http_refusal, took,
+           samples_share(latency, 0.5) * 1000, samples_share(latency, 0.99) * 1000,
+           samples_share(latency, 1) * 1000, share);
+    measure.failed_before = failed_count;
 }
 
 static void do_connect(void) {
     unsigned count = (unsigned)number("count", 1), window = (unsigned)number("window", 100);
     const char *room = option("room", NULL), *second = option("second_room", NULL);
     unsigned before = ready_count, failed = failed_count, opened = 0, seen = 0;
-    double began = now(), cpu = cpu_seconds(), patience = began + PATIENCE;
+    double began = now(), cpu = cpu_seconds(), patience = began + patience_seconds;
     while (opened < count || pending_count) {
         while (opened < count && pending_count < window) {
             websocket_open(room, second);
@@ -101,7 +109,7 @@ static void do_connect(void) {
         }
         if (ready_count + failed_count != seen) {
             seen = ready_count + failed_count;
-            patience = now() + PATIENCE;
+            patience = now() + patience_seconds;
         }
         if (now() > patience) break;
         loop_turn(patience);
@@ -110,6 +118,7 @@ static void do_connect(void) {
     printf("{\"connected\":%u,\"failed\":%u,\"pending\":%u,\"seconds\":%.6f,\"cpu\":%.3f}\n",
            ready_count - before, failed_count - failed, pending_count, took,
            (cpu_seconds() - cpu) / took);
+    measure.failed_before = failed_count;
 }
 
 static void do_fanout(void) {
@@ -119,7 +128,7 @@ static void do_fanout(void) {
     static struct samples rounds;
     samples_clear(&rounds);
     measure_begin(false);
-    http_errors = 0;
+    http_begin();
     double began = now(), cpu = cpu_seconds();
     while (ready_count && !http_errors && (double)measure.posts < posts && now() < began + seconds) {
         double sent = now();
@@ -136,14 +145,14 @@ static void do_rate(void) {
     size_t size = (size_t)number("size", 100), side_size = (size_t)number("side_size", 0);
     const char *room = option("room", "bench"), *side_room = option("side_room", "side");
     measure_begin(true);
-    http_errors = 0;
+    http_begin();
     double began = now(), cpu = cpu_seconds(), due = began;
     long side_sent = 0;
     while (due < began + seconds && ready_count) {
         struct http *http = http_idle(MAX_HTTP);
         if (now() < due || !http) {
-            loop_turn(http ? due : due + PATIENCE);
-            if (!http && now() > due + PATIENCE) break;
+            loop_turn(http ? due : due + patience_seconds);
+            if (!http && now() > due + patience_seconds) break;
             continue;
         }
         /* From when it was due: a post that had to wait for a slow server is not flattered. */
@@ -174,22 +183,22 @@ static void do_publish(void) {
     if (publishers > MAX_HTTP) publishers = MAX_HTTP;
     size_t length = publish_body(batch, option("room", "nobody"), (size_t)number("size", 100));
     const char *path = batch > 1 ? "/events/batch" : "/events";
-    samples_clear(&http_seconds);
-    http_answered = http_errors = 0;
+    http_begin();
     double began = now(), cpu = cpu_seconds();
     while (now() < began + seconds && !http_errors) {
         struct http *http;
         while ((http = http_idle(publishers)) && !http_errors) http_post(http, path, body, length);
         loop_turn(began + seconds);
     }
-    double patience = now() + PATIENCE;
+    double patience = now() + patience_seconds;
     while (http_any_busy() && now() < patience) loop_turn(patience);
-    double took = now() - began;
-    printf("{\"posts\":%ld,\"events\":%ld,\"errors\":%ld,\"seconds\":%.6f,\"p50_ms\":%.3f,"
-           "\"p99_ms\":%.3f,\"cpu\":%.3f}\n",
-           http_answered, http_answered * batch, http_errors, took,
+    double took = now() - began, share = (cpu_seconds() - cpu) / took;
+    http_give_up();
+    printf("{\"posts\":%ld,\"events\":%ld,\"errors\":%ld,\"refusal\":%d,\"seconds\":%.6f,"
+           "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"cpu\":%.3f}\n",
+           http_answered, http_answered * batch, http_errors, http_refusal, took,
            samples_share(&http_seconds, 0.5) * 1000, samples_share(&http_seconds, 0.99) * 1000,
-           (cpu_seconds() - cpu) / took);
+           share);
 }
 
 static void do_stall(void) {
@@ -208,8 +217,7 @@ static void do_stall(void) {
 static void do_leave(void) {
     double seconds = number("seconds", 3);
     struct http *probe = &https[MAX_HTTP - 1];
-    samples_clear(&http_seconds);
-    http_answered = http_errors = 0;
+    http_begin();
     unsigned left = 0, index = 0;
     double began = now(), last = 0, closed = 0, answered_at = 0;
     long seen = 0;
@@ -229,10 +237,10 @@ static void do_leave(void) {
         }
         if (index == websocket_count && !closed) closed = now() - began;
         last = now();
-        if (last > began + seconds + PATIENCE) break;
+        if (last > began + seconds + patience_seconds) break;
         loop_turn(closed ? last + 0.002 : last);
     }
-    if (probe->busy) http_errors++;
+    http_give_up();
     http_close(probe);
     printf("{\"left\":%u,\"seconds\":%.6f,\"probes\":%ld,\"errors\":%ld,\"health_p50_ms\":%.3f,"
            "\"health_max_ms\":%.3f}\n",
@@ -251,6 +259,7 @@ static const struct {
 static void run(void) {
     for (size_t index = 0; index < sizeof commands / sizeof *commands; index++) {
         if (strcmp(line, commands[index].name)) continue;
+        patience_seconds = number("patience", PATIENCE);
         commands[index].run();
         fflush(stdout);
         return;

@@ -14,10 +14,23 @@ void measure_begin(bool keep_latency) {
     /* What is still on its way from before has a lower number, and is not counted. */
     measure.base += measure.posts;
     measure.posts = measure.deliveries = measure.side = 0;
+    measure.sum = 0;
     measure.keep_latency = keep_latency;
     measure.last = now();
     samples_clear(&measure.latency);
-    for (unsigned index = 0; index < websocket_count; index++) websockets[index]->received = 0;
+    for (unsigned index = 0; index < websocket_count; index++) {
+        websockets[index]->received = 0;
+        websockets[index]->sum = 0;
+    }
+}
+
+/* A number that looks like chance (splitmix64): sums of such are equal where the same numbers, each
+ * as often, went into them, in whatever order they came. */
+static uint64_t hash(long sequence) {
+    uint64_t value = (uint64_t)sequence * 0x9e3779b97f4a7c15;
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+    value = (value ^ value >> 27) * 0x94d049bb133111eb;
+    return value ^ value >> 31;
 }
 
 long measure_sent(double at) {
@@ -27,6 +40,7 @@ long measure_sent(double at) {
         if (!measure.sent) die("no memory for posts");
     }
     measure.sent[measure.posts] = at;
+    measure.sum += hash(measure.base + measure.posts);
     return measure.base + measure.posts++;
 }
 
@@ -41,10 +55,12 @@ void measure_text(struct websocket *websocket) {
     measure.last = now();
     measure.deliveries++;
     websocket->received++;
+    websocket->sum += hash(measure.base + index);
     if (measure.keep_latency) samples_add(&measure.latency, measure.last - measure.sent[index]);
 }
 
-/* Counted a socket, so that a delivery made twice to one does not hide one lost by another. */
+/* Counted a socket, and by number, so that a delivery made twice does not hide one that was lost,
+ * neither another socket's nor its own. */
 void measure_missing(long *missing, long *extra) {
     *missing = *extra = 0;
     for (unsigned index = 0; index < websocket_count; index++) {
@@ -52,5 +68,9 @@ void measure_missing(long *missing, long *extra) {
         if (ws->state != WS_READY || ws->stalled) continue;
         if (ws->received < measure.posts) *missing += measure.posts - ws->received;
         else *extra += ws->received - measure.posts;
+        if (ws->received == measure.posts && ws->sum != measure.sum) {
+            ++*missing;
+            ++*extra;
+        }
     }
 }

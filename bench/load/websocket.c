@@ -19,7 +19,7 @@ static void gone(struct websocket *ws, bool failed) {
     if (ws->state == WS_GONE) return;
     if (ws->state != WS_READY) pending_count--;
     else if (!ws->stalled) ready_count--;
-    failed_count += failed;
+    failed_count += failed && !ws->stalled; /* to lose that one is what a server should do */
     ws->state = WS_GONE;
     close(ws->source.fd);
     ws->source.fd = -1;
@@ -97,7 +97,12 @@ static void frame_done(struct websocket *ws) {
     ws->head_length = 0;
     if (opcode == OPCODE_TEXT) packet(ws);
     else if (opcode == OPCODE_PING) send_frame(ws, 10, ws->text, ws->text_length);
-    else if (opcode == OPCODE_CLOSE) gone(ws, true);
+    else if (opcode == OPCODE_CLOSE) {
+        if (ws->text_length >= 2)
+            fprintf(stderr, "a socket was closed: %d %s\n",
+                    (unsigned char)ws->text[0] << 8 | (unsigned char)ws->text[1], ws->text + 2);
+        gone(ws, true);
+    }
 }
 
 /* How long the header is that begins with these bytes, as far as they tell. */

@@ -3,6 +3,8 @@
 import time
 import uuid
 
+import pytest
+
 from logger_lib import uuid7
 
 
@@ -20,3 +22,12 @@ def test_order() -> None:
     """Identifiers sort in the order in which they were made, and none comes twice."""
     made = [uuid7() for _ in range(20_000)]
     assert made == sorted(set(made))
+
+
+def test_a_clock_that_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identifiers keep their order, and their form, while the clock is behind."""
+    first = uuid7()
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    made = [first, *(uuid7() for _ in range(1000))]
+    assert made == sorted(set(made))
+    assert all(uuid.UUID(each).version == 7 for each in made)

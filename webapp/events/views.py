@@ -21,7 +21,7 @@ MAX_BATCH = 1000
 WORK_A_TURN = 1000
 """How much of a batch is published before others get their turn, in recipients: about 5 ms."""
 
-ITEM_WORK = 10
+ITEM_WORK = 4
 """What an event costs beside its recipients, in recipients."""
 
 BATCH_DEPTH = MAX_DEPTH + 2

@@ -105,9 +105,16 @@ class Ceiling:
             self.websockets[client.fileno()] = client
             return
         if event := BODY.match(body):
-            message = frame(b"42[" + event[1] + b"," + event[2] + b"]")
-            for subscriber in self.websockets.values():
-                subscriber.send(message)
+            self.deliver(frame(b"42[" + event[1] + b"," + event[2] + b"]"))
+        self.accepted(client)
+
+    def deliver(self, message: bytes) -> None:
+        """Send an event to every socket."""
+        for subscriber in self.websockets.values():
+            subscriber.send(message)
+
+    def accepted(self, client: socket.socket) -> None:
+        """Answer a request."""
         client.send(ACCEPTED)
 
 

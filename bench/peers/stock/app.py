@@ -1,7 +1,9 @@
 """The peer that Herald is measured against: Flask-SocketIO as its documentation has it.
 
-It runs on the accept loop of Herald's own Gunicorn worker: see ``worker.py``.
+What Gunicorn serves it with is in ``worker.py``.
 """
+
+from __future__ import annotations
 
 import eventlet
 
@@ -11,7 +13,7 @@ import logging  # noqa: E402 - patched first
 import os  # noqa: E402
 import sys  # noqa: E402
 import uuid  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 from flask import Flask, Response, jsonify, make_response, request  # noqa: E402
 from flask_socketio import (  # type: ignore[attr-defined] # noqa: E402 - see below
@@ -19,8 +21,8 @@ from flask_socketio import (  # type: ignore[attr-defined] # noqa: E402 - see be
     join_room,
 )
 
-from logger_lib import JsonObject, JsonValue  # noqa: E402 - two aliases, for the types
-from webapp.worker import DRAIN  # noqa: E402 - the name under which the worker looks
+if TYPE_CHECKING:
+    from logger_lib import JsonObject, JsonValue
 
 SILENT = os.environ.get("BENCH_SILENT") == "1"
 
@@ -33,23 +35,6 @@ log.addHandler(handler)
 app = Flask(__name__)
 # The stub in typings/ holds what Herald uses, and no more: hence the ignored types.
 socketio = SocketIO(app, async_mode="eventlet")  # type: ignore[call-arg]  # see above
-
-
-class NoDrain:
-    """What the worker asks of an app; a stock one has nothing to wait for."""
-
-    def serving(self) -> None:
-        """Do nothing."""
-
-    def run(
-        self, *, requests_open: Callable[[], int], seconds: float, beat: Callable[[], None]
-    ) -> bool:
-        """Leave at once."""
-        del requests_open, seconds, beat
-        return True
-
-
-app.extensions[DRAIN] = NoDrain()
 
 
 @app.post("/events")

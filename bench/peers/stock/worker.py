@@ -1,34 +1,58 @@
-"""Herald's worker without what it does to requests, which eventlet's own WebSockets do not bear.
+"""The eventlet worker that Gunicorn had until version 25, on the base class that version 27 has.
 
-They want the bare socket of the client, and say through a thread-local that they have answered on
-it. What is left is the loop that accepts: that of the worker which Gunicorn had until version 25.
+That is what a stock Flask-SocketIO app runs on: nothing of Herald's worker is in it.
 """
 
-import socket
 from collections.abc import Iterable
 
+import eventlet
+from eventlet import hubs
+from eventlet.greenio import GreenSocket
+from eventlet.greenpool import GreenPool
 from eventlet.wsgi import WSGI_LOCAL
-from gunicorn.http.message import Request
 from gunicorn.workers.base_async import AsyncWorker
 
-from webapp.worker import EventletWorker
 
+class StockWorker(AsyncWorker):
+    """Serves each connection in a green thread."""
 
-class StockWorker(EventletWorker):
-    """Serves a stock Flask-SocketIO app."""
+    def init_process(self) -> None:
+        """Patch, then load the app."""
+        hubs.use_hub()
+        eventlet.monkey_patch()
+        super().init_process()
 
-    def handle_request(
-        self,
-        listener_name: tuple[str, int],
-        req: Request,
-        sock: socket.socket,
-        addr: tuple[str, int],
-    ) -> bool:
-        """Serve one request as Gunicorn does."""
-        return AsyncWorker.handle_request(self, listener_name, req, sock, addr)
+    def run(self) -> None:
+        """Accept and serve until told to stop."""
+        acceptors = [
+            eventlet.spawn(self._serve, GreenSocket(listener.sock)) for listener in self.sockets
+        ]
+        while self.alive:
+            self.notify()
+            eventlet.sleep(1.0)
+        self.notify()
+        with eventlet.Timeout(self.cfg.graceful_timeout, False):
+            for acceptor in acceptors:
+                acceptor.kill(eventlet.StopServe())
+                acceptor.wait()
+
+    def _serve(self, listener: GreenSocket) -> None:
+        pool = GreenPool(self.worker_connections)
+        while True:
+            try:
+                client, address = listener.accept()
+            except eventlet.StopServe:
+                listener.close()
+                pool.waitall()
+                return
+            pool.spawn(self.handle, listener, client, address)
+
+    def timeout_ctx(self) -> eventlet.Timeout:
+        """Bound the wait for the next request."""
+        return eventlet.Timeout(self.cfg.keepalive or None, False)
 
     def is_already_handled(self, respiter: Iterable[bytes]) -> bool:
-        """End the connection after a WebSocket, as Gunicorn's eventlet worker did."""
+        """End the connection after a WebSocket, which eventlet has answered on the bare socket."""
         if getattr(WSGI_LOCAL, "already_handled", False):
             raise StopIteration
-        return AsyncWorker.is_already_handled(self, respiter)
+        return super().is_already_handled(respiter)

@@ -1,0 +1,1 @@
+"""The bench: that it runs, and that what it counts is so."""

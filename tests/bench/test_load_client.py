@@ -1,0 +1,98 @@
+"""The load client: it counts what is right, and says what is wrong."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bench.build import build_load_client
+from bench.client import LoadClient
+from tests.services.databases import absent
+from tests.services.herald import ROOT, free_port, wait_until
+
+SOCKETS, POSTS = 5, 6
+PATIENCE = 0.5
+
+WRONG = {
+    "none": {},
+    "lose": {"missing": 1},
+    "repeat": {"missing": 1, "extra": 1},
+    "repeat to the other": {"missing": 1, "extra": 1},
+    "drop": {"gone": 1},
+    "refuse": {"errors": 1, "refusal": 503, "missing": SOCKETS},
+    "no answer": {"errors": 1, "missing": SOCKETS},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load_client() -> None:
+    """Build it."""
+    if shutil.which("cc") is None:
+        absent("a C compiler is not installed")
+    build_load_client()
+
+
+@contextmanager
+def faulty_server(fault: str) -> Iterator[int]:
+    """Start the server with one ``fault``, and yield its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.faulty_server", str(port), fault]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        wait_until(lambda: accepts(port), "the faulty server")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_what_a_server_does_wrong_is_said(fault: str) -> None:
+    """Lost, repeated, refused, unanswered: each is told apart, whatever else looks right."""
+    with faulty_server(fault) as port, LoadClient(port, "-") as client:
+        assert client.ask("connect", count=SOCKETS, room="r")["connected"] == SOCKETS
+        found = client.ask("fanout", seconds=20, posts=POSTS, room="r", patience=PATIENCE)
+    said = {name: found[name] for name in ("missing", "extra", "gone", "errors", "refusal")}
+    assert {name: count for name, count in said.items() if count} == WRONG[fault]
+
+
+@pytest.mark.parametrize("fault", ["refuse", "no answer"])
+def test_a_refused_publish_is_an_error(fault: str) -> None:
+    """What was not accepted does not count as published."""
+    with faulty_server(fault) as port, LoadClient(port, "-") as client:
+        found = client.ask("publish", seconds=0.5, publishers=1, patience=PATIENCE)
+    assert (found["events"], found["errors"]) == (2, 1)
+    assert found["refusal"] == (503 if fault == "refuse" else 0)
+
+
+def test_open_loop_and_stalled_sockets() -> None:
+    """At a fixed rate each delivery is timed; who does not read is expected to get nothing."""
+    with faulty_server("none") as port, LoadClient(port, "-") as client:
+        client.ask("connect", count=SOCKETS, room="r")
+        client.ask("stall", count=1)
+        found = client.ask("rate", seconds=0.48, per_second=20, room="r", patience=PATIENCE)
+    assert (found["posts"], found["sockets"]) == (10, SOCKETS - 1)
+    assert found["deliveries"] == 10 * (SOCKETS - 1)
+    assert found["missing"] == found["extra"] == found["gone"] == found["errors"] == 0
+    assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"] < 10_000
+
+
+def test_leaving() -> None:
+    """All sockets leave, and the health of the server is asked for meanwhile."""
+    with faulty_server("none") as port, LoadClient(port, "-") as client:
+        client.ask("connect", count=SOCKETS, room="r")
+        found = client.ask("leave", seconds=0.2)
+    assert (found["left"], found["errors"]) == (SOCKETS, 0)
+    assert found["probes"] >= 1
