@@ -9,32 +9,29 @@ imported, keeps accepting after file descriptors ran out, and on SIGTERM hands o
 from __future__ import annotations
 
 import gc
-import io
 import os
 import resource
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import eventlet
-from eventlet import corolocal, hubs
+from eventlet import hubs
 from eventlet.greenio import GreenSocket
 from eventlet.greenpool import GreenPool
 from eventlet.greenthread import GreenThread
-from gunicorn.http.message import Request
 from gunicorn.sock import BaseSocket
-from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.base import Worker
 
+from webapp.http.connection import HttpConnection
+from webapp.http.service import Address, HttpService
+from webapp.http.stream import ClientStream
 from webapp.settings import CannotStart
 
 if TYPE_CHECKING:  # Gunicorn's master imports this module before anything is patched
     from flask import Flask
-
-TOO_SLOW = b'{"error":{"code":"request_timeout","message":"the body came too slowly: try again"}}'
 
 DRAIN = "herald.drain"
 """Where the worker finds the app's ``Drainable`` in ``app.extensions``."""
@@ -44,22 +41,6 @@ ACCEPT_PAUSE = 0.1
 
 WORKER_BOOT_ERROR = 3
 """The exit code by which Gunicorn's master knows that another try would fail alike."""
-
-HEADER_SECONDS = 10.0
-"""How long a new connection may take to send its first request's head."""
-
-BODY_SECONDS = 10.0
-"""How long a request's body may take to come in, all of it."""
-
-READ_AHEAD = 2 * 1_048_576
-"""How much of a body is read before the app is called: more than the app takes (1 MiB)."""
-
-LINGER_SECONDS = 2.0
-LINGER_BYTES = 16 * 1_048_576
-"""What is still read of a body that is too long, so that its sender gets to read the refusal."""
-
-TURN_SECONDS = 0.002
-"""How long requests are served before others get their turn."""
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """New objects until the collector looks at them, and how much rarer it looks at older ones."""
@@ -83,19 +64,15 @@ class Drainable(Protocol):
         """End all work within ``seconds``; say whether nothing was cut short."""
 
 
-class EventletWorker(AsyncWorker):
+class EventletWorker(Worker):
     """Serves each connection in a green thread; at most ``worker_connections`` at once."""
 
     def init_process(self) -> None:
         """Patch, then load the app: what it imports must see the patched modules."""
         eventlet.monkey_patch()
         hubs.use_hub()
-        raise_descriptor_limit(self.worker_connections + SPARE_DESCRIPTORS)
-        self.requests_open = 0
+        raise_descriptor_limit(self.cfg.worker_connections + SPARE_DESCRIPTORS)
         self.accept_failures = 0
-        self.slow_bodies = 0
-        self._turn_began = 0.0
-        self._connection = corolocal.local()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -108,17 +85,23 @@ class EventletWorker(AsyncWorker):
 
     def run(self) -> None:
         """Accept and serve until told to stop, then drain."""
-        pool = GreenPool(self.worker_connections)
+        self.http = HttpService(self.wsgi, self.cfg, self.log)
+        pool = GreenPool(self.cfg.worker_connections)
         acceptors = [
-            eventlet.spawn(self._accept_forever, GreenSocket(listener.sock), pool)
-            for listener in self.sockets
+            eventlet.spawn(self._accept_forever, listener, pool) for listener in self.sockets
         ]
         self._app_drain().serving()
         settle_garbage_collector()
         while self.alive:
             self.notify()
             self._wait_for_signal(1.0)
+            self._end_if_requests_suffice()
         self._stop(acceptors, pool)
+
+    def _end_if_requests_suffice(self) -> None:
+        if self.alive and self.http.requests >= self.max_requests:
+            self.log.info("Autorestarting worker after %s requests.", self.http.requests)
+            self.alive = False
 
     def _wait_for_signal(self, seconds: float) -> None:
         # Gunicorn has the interpreter write every signal's number to this pipe, so that a signal
@@ -129,16 +112,21 @@ class EventletWorker(AsyncWorker):
         except TimeoutError:
             return
 
-    def _accept_forever(self, listener: GreenSocket, pool: GreenPool) -> None:
+    def _accept_forever(self, listener: BaseSocket, pool: GreenPool) -> None:
+        accepting, name = GreenSocket(listener.sock), listener.sock.getsockname()
         while True:
             try:
-                client, address = listener.accept()
+                client, address = accepting.accept()
             except OSError as error:
                 # Whatever it was, nobody would notice an acceptor that has died of it.
                 self._say_cannot_accept(error)
                 eventlet.sleep(ACCEPT_PAUSE)
                 continue
-            pool.spawn(self.handle, listener, client, address)
+            pool.spawn(self._serve, client, name, address)
+
+    def _serve(self, client: GreenSocket, listener: Address, address: Address) -> None:
+        environ = self.http.environ_of(listener, address)
+        HttpConnection(self.http, ClientStream(client), environ).serve()
 
     def _say_cannot_accept(self, error: OSError) -> None:
         self.accept_failures += 1
@@ -155,11 +143,11 @@ class EventletWorker(AsyncWorker):
             acceptor.kill()
         for listener in self.sockets:
             self._accept_waiting(listener, pool)
-        eventlet.sleep(0)  # whoever was accepted last still asks the listener for its address
+        self.http.is_stopping = True
         for listener in self.sockets:
             listener.close()
         self._app_drain().run(
-            requests_open=lambda: self.requests_open,
+            requests_open=lambda: self.http.requests_open,
             seconds=self.cfg.graceful_timeout * DRAIN_SHARE,
             beat=self.notify,
         )
@@ -167,9 +155,10 @@ class EventletWorker(AsyncWorker):
     def _accept_waiting(self, listener: BaseSocket, pool: GreenPool) -> None:
         # The kernel took these connections before the stop; closing now would reset them.
         with suppress(OSError):
+            name = listener.sock.getsockname()
             for _ in range(pool.free()):
-                client, address = listener.sock.accept()
-                pool.spawn(self.handle, listener.sock, GreenSocket(client), address)
+                accepted, address = listener.sock.accept()
+                pool.spawn(self._serve, GreenSocket(accepted), name, address)
 
     def _app_drain(self) -> Drainable:
         app = cast("Flask", self.wsgi)
@@ -186,127 +175,6 @@ class EventletWorker(AsyncWorker):
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Drain on SIGINT and SIGQUIT too: Ctrl-C must not lose a record."""
         self.handle_exit(sig, frame)
-
-    def handle(self, listener: socket.socket, client: socket.socket, addr: tuple[str, int]) -> None:
-        """Serve one connection: requests in turn, or a WebSocket to its end."""
-        with suppress(OSError):  # a Unix socket has no such option, and needs none
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.is_new = True
-        super().handle(listener, client, addr)
-
-    def handle_request(
-        self,
-        listener_name: tuple[str, int],
-        req: Request,
-        sock: socket.socket,
-        addr: tuple[str, int],
-    ) -> bool:
-        """Serve one request and count it while it is open, so that a drain can wait for it."""
-        self._connection.is_new = False
-        self.requests_open += 1
-        rest = req.body
-        try:
-            if not self._read_body(req, sock):
-                self._refuse_slow_body(sock)
-            keep = self._answer(listener_name, req, sock, addr)
-            if req.body.getbuffer().nbytes > READ_AHEAD:
-                self._read_rest(rest)
-                raise StopIteration
-            return keep
-        finally:
-            self.requests_open -= 1
-            self._give_turn()
-
-    def _give_turn(self) -> None:
-        # A client that always has its next request ready would be served alone: reading what is
-        # there already does not wait, and only who waits lets the others have their turn.
-        if time.monotonic() - self._turn_began > TURN_SECONDS:
-            eventlet.sleep(0)
-            self._turn_began = time.monotonic()
-
-    def _answer(
-        self,
-        listener_name: tuple[str, int],
-        req: Request,
-        sock: socket.socket,
-        addr: tuple[str, int],
-    ) -> bool:
-        corked = CorkedSocket(sock)
-        try:
-            keep = super().handle_request(listener_name, req, cast("socket.socket", corked), addr)
-        except StopIteration:  # answered, and the connection is to be closed
-            corked.flush()
-            raise
-        corked.flush()
-        return keep
-
-    def _read_body(self, req: Request, sock: socket.socket) -> bool:
-        # Here and not in the app, so that who sends slowly holds a connection and nothing else.
-        if any(name == "EXPECT" for name, _ in req.headers):
-            req.headers = [header for header in req.headers if header[0] != "EXPECT"]
-            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        with eventlet.Timeout(BODY_SECONDS, False):
-            req.body = io.BytesIO(req.body.read(READ_AHEAD + 1))
-            return True
-        return False
-
-    def _refuse_slow_body(self, sock: socket.socket) -> NoReturn:
-        self.slow_bodies += 1
-        sock.sendall(
-            b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-            b"Content-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(TOO_SLOW), TOO_SLOW)
-        )
-        raise StopIteration
-
-    def _read_rest(self, body: io.BytesIO) -> None:
-        left = LINGER_BYTES
-        with eventlet.Timeout(LINGER_SECONDS, False):
-            while left > 0 and (read := len(body.read(READ_AHEAD))):
-                left -= read
-
-    def is_already_handled(self, respiter: Iterable[bytes]) -> bool:
-        """End the connection after a WebSocket, which was answered on the socket itself."""
-        if super().is_already_handled(respiter):
-            raise StopIteration
-        return False
-
-    def timeout_ctx(self) -> eventlet.Timeout:
-        """Bound the wait for the head of the next request."""
-        wait = HEADER_SECONDS if self._connection.is_new else self.cfg.keepalive
-        return eventlet.Timeout(wait or None, False)
-
-
-class CorkedSocket:
-    """A client's socket to which the head and the body of a small answer go in one system call.
-
-    Gunicorn sends them in two, and the second is a fifth of what a small answer costs.
-    """
-
-    MOST_KEPT = 65_536
-
-    def __init__(self, client: socket.socket) -> None:
-        self._client = client
-        self._kept: list[bytes] = []
-        self._size = 0
-        self.fileno = client.fileno
-        self.shutdown = client.shutdown
-        self.close = client.close
-
-    def sendall(self, data: bytes) -> None:
-        """Keep ``data`` for the flush, or send it with all that was kept when that is much."""
-        self._kept.append(data)
-        self._size += len(data)
-        if self._size > self.MOST_KEPT:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was kept."""
-        if self._kept:
-            data = b"".join(self._kept)
-            self._kept.clear()
-            self._size = 0
-            self._client.sendall(data)
 
 
 def settle_garbage_collector() -> None:

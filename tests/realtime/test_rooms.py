@@ -1,6 +1,5 @@
 """The bookkeeping of rooms, and the parts of the sockets that no client can drive alone."""
 
-import socket
 from collections.abc import Callable
 
 import eventlet
@@ -11,6 +10,8 @@ from hypothesis import strategies as st
 
 from logger_lib.destinations.memory import MemoryLoggerFactory
 from tests.services.sockets import UPGRADE
+from webapp.http.connection import TAKE_OVER
+from webapp.http.stream import Lost
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.connection import Connection
 from webapp.realtime.engine import EngineServer
@@ -18,7 +19,6 @@ from webapp.realtime.frames import unmask
 from webapp.realtime.origins import OriginCheck
 from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
 from webapp.realtime.server import GatewayServer, SocketServer
-from webapp.worker import CorkedSocket
 
 OURS, THEIRS = SocketOwner("ours", "k1"), SocketOwner("theirs", "k2")
 
@@ -111,15 +111,17 @@ def test_gone_while_logging_in(server: GatewayServer) -> None:
 
 def test_gone_before_the_handshake_is_answered(server: GatewayServer) -> None:
     """A client that goes before its WebSocket is accepted takes no place for ever."""
-    ours, theirs = socket.socketpair()
-    theirs.close()
+
+    def cannot_be_told(_answer: bytes) -> tuple[int, bytes]:
+        raise Lost
+
     environ = {
         "REQUEST_METHOD": "GET",
         "QUERY_STRING": "EIO=4&transport=websocket",
-        "gunicorn.socket": CorkedSocket(ours),
+        TAKE_OVER: cannot_be_told,
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in UPGRADE.items()},
     }
-    with ours, pytest.raises(BrokenPipeError):
+    with pytest.raises(Lost):
         server.eio.handle_request(environ, lambda *_: bytes)
     assert server.eio.sockets == {}
 

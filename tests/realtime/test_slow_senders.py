@@ -23,18 +23,20 @@ def _answer(client: socket.socket) -> bytes:
 def test_slow_senders(gateway: HeraldServer) -> None:
     """Who does not send a request in time is let go: a body with 408, a head without a word."""
     with ExitStack() as stack:
-        half_a_body, half_a_head, polling, silent = (
+        half_a_body, half_a_head, half_a_second, polling, silent = (
             stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
-            for _ in range(4)
+            for _ in range(5)
         )
         half_a_body.sendall(HEAD + b"{")
         half_a_head.sendall(HEAD[:20])
+        half_a_second.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD[:20])
         polling.sendall(
             HEAD.replace(b"/events", b"/socket.io/?EIO=4&transport=polling&sid=x") + b"4"
         )
         assert _answer(half_a_body).startswith(b"HTTP/1.1 408 ")
         assert _answer(polling).startswith(b"HTTP/1.1 408 ")
         assert _answer(half_a_head) == b""
+        assert _answer(half_a_second).endswith(b'{"status":"live"}')
         assert _answer(silent) == b""
 
 

@@ -10,7 +10,7 @@ import requests
 
 from logger_lib import JsonValue
 from tests.services.herald import HeraldServer
-from tests.services.sockets import WEBSOCKET_PATH, RawPolling, RawWebSocket
+from tests.services.sockets import TEXT, WEBSOCKET_PATH, RawPolling, RawWebSocket, frame
 from webapp.access.scopes import Scope
 
 CLIENTS = 50
@@ -217,3 +217,12 @@ def test_an_upgrade_that_takes_too_long(counted: HeraldServer, sent: list[str]) 
     assert counted.post("/events", {"event": "ev", "data": {}}, key).json()["recipients"] == 1
     assert polling.poll().text == '42["ev",{}]'
     assert polling.post(b"1").status_code == 200
+
+
+def test_what_is_sent_with_the_handshake(gateway: HeraldServer, key: str) -> None:
+    """Frames that came with the request for the WebSocket are read, half ones too."""
+    login = frame(TEXT, b"40" + json.dumps({"token": key}).encode())
+    for cut in (1, len(login) - 1, len(login)):
+        with RawWebSocket(gateway.port, sent_ahead=login[:cut]).open() as client:
+            client.socket.sendall(login[cut:])
+            assert client.receive().text.startswith("40{")

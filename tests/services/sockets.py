@@ -46,13 +46,18 @@ class RawWebSocket:
     """A WebSocket to ``/socket.io/`` on a plain socket."""
 
     def __init__(
-        self, port: int, headers: dict[str, str] | None = None, path: str = WEBSOCKET_PATH
+        self,
+        port: int,
+        headers: dict[str, str] | None = None,
+        path: str = WEBSOCKET_PATH,
+        sent_ahead: bytes = b"",
     ) -> None:
+        """Ask for a WebSocket, and send ``sent_ahead`` with the asking."""
         self.socket = socket.create_connection(("127.0.0.1", port), SECONDS)
         self._buffer = b""
         given = {"Host": f"127.0.0.1:{port}", **UPGRADE, **(headers or {})}
         lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items() if v), "", ""]
-        self.socket.sendall("\r\n".join(lines).encode())
+        self.socket.sendall("\r\n".join(lines).encode() + sent_ahead)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,6 @@
 class Config:
     keepalive: int
     graceful_timeout: int
-    def set(self, name: str, value: int) -> None: ...
+    statsd_host: tuple[str, int] | None
+    worker_connections: int
+    def set(self, name: str, value: int | str | dict[str, str]) -> None: ...

@@ -1,4 +1,26 @@
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Protocol
+from wsgiref.types import WSGIEnvironment
+
+class _Answer(Protocol):
+    @property
+    def status(self) -> str: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def sent(self) -> int: ...
+
 class Logger:
+    access_log_enabled: bool
     def info(self, msg: str, *args: str | float | None) -> None: ...
     def warning(self, msg: str, *args: str | float | None) -> None: ...
     def error(self, msg: str, *args: str | float | None) -> None: ...
+    def exception(self, msg: str, *args: str | float | None) -> None: ...
+    def access(
+        self,
+        resp: _Answer,
+        req: Mapping[str, str],
+        environ: WSGIEnvironment,
+        request_time: timedelta,
+    ) -> None: ...

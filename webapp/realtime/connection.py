@@ -14,10 +14,9 @@ from engineio import exceptions, packet
 from engineio.packet import Packet
 from engineio.payload import Payload
 from eventlet.event import Event
-from gunicorn.workers.base_async import ALREADY_HANDLED
 
 from webapp.realtime.frames import CloseCode, Message, Opcode, frame
-from webapp.realtime.handshake import malformed, take_over
+from webapp.realtime.handshake import accept_websocket, malformed
 from webapp.realtime.transport import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -229,8 +228,8 @@ class Connection(engineio.socket.Socket):
     # The change from polling to WebSocket
 
     def attach(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Take over the WebSocket that ``environ`` asks for."""
-        descriptor = take_over(environ)
+        """Take over the WebSocket that ``environ`` asks for; return an answer without a word."""
+        descriptor, sent_ahead = accept_websocket(environ)
         is_upgrade = self.connected
         if not is_upgrade:
             self.connected = self.upgraded = True
@@ -239,12 +238,13 @@ class Connection(engineio.socket.Socket):
             self,
             max_message=self.server.max_http_buffer_size,
             max_pending=self.server.max_pending,
+            sent_ahead=sent_ahead,
         )
         if is_upgrade:
             eventlet.spawn_after(
                 self.server.upgrade_seconds, self._end_slow_upgrade, self.transport
             )
-        return ALREADY_HANDLED
+        return ()
 
     def _receive_upgrade(self, pkt: Packet) -> None:
         if pkt.packet_type == packet.PING and pkt.data == "probe" and not self.upgrading:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from wsgiref.types import WSGIEnvironment
 
 import engineio
@@ -12,6 +11,7 @@ import orjson
 
 from logger_lib import JsonObject
 from webapp.errors import envelope
+from webapp.http.connection import TAKE_OVER, TakeOver
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 VERSION = "13"
@@ -29,24 +29,22 @@ def upgrade_refusal(environ: WSGIEnvironment) -> engineio.Answer | None:
     return None
 
 
-def take_over(environ: WSGIEnvironment) -> int:
-    """Accept the handshake of ``environ`` and return a file descriptor of the connection.
+def accept_websocket(environ: WSGIEnvironment) -> tuple[int, bytes]:
+    """Accept the handshake of ``environ``; return a descriptor of the connection, and what to read.
 
-    The HTTP server closes its own descriptor as if the request were over. No extension is
-    accepted: compression would cost more than the sending, and keep a window a connection.
+    That is what the client has sent without waiting for the answer. The HTTP server closes its own
+    descriptor when the request is over. No extension is accepted: compression would cost more than
+    the sending, and keep a window a connection.
     """
     key = environ["HTTP_SEC_WEBSOCKET_KEY"].encode("latin-1")
     accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
-    connection = environ["gunicorn.socket"]
-    connection.sendall(
+    take_over: TakeOver = environ[TAKE_OVER]
+    return take_over(
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Upgrade: websocket\r\n"
         b"Connection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    # Before anything is sent on the new descriptor.
-    connection.flush()
-    return os.dup(connection.fileno())
 
 
 def malformed(message: str, status: str = "400 BAD REQUEST") -> engineio.Answer:

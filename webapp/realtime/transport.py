@@ -64,6 +64,7 @@ class WebSocketTransport:
     """The server's end of a WebSocket whose handshake is done."""
 
     __slots__ = (
+        "_ahead",
         "_closing",
         "_descriptor",
         "_linger",
@@ -79,9 +80,18 @@ class WebSocketTransport:
     )
 
     def __init__(
-        self, descriptor: int, owner: TransportOwner, *, max_message: int, max_pending: int
+        self,
+        descriptor: int,
+        owner: TransportOwner,
+        *,
+        max_message: int,
+        max_pending: int,
+        sent_ahead: bytes = b"",
     ) -> None:
-        """Take over ``descriptor``; it is closed with the transport. Bounds are in bytes."""
+        """Take over ``descriptor``; it is closed with the transport. Bounds are in bytes.
+
+        ``sent_ahead`` was received already, and is read before all that comes.
+        """
         self._descriptor = descriptor
         self._socket = _socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
@@ -92,12 +102,16 @@ class WebSocketTransport:
         self.pending_bytes = 0
         self._partial = False
         self._closing = False
+        self._ahead = sent_ahead
         self._linger: Timer | None = None
         self._writing: FdListener | None = None
         self._reading: FdListener | None = hubs.get_hub().add(
             READ, descriptor, self._readable, self._gone, self._gone
         )
         owner.ready(self._socket.send)
+        if sent_ahead:
+            # Not here: its owner is not ready for it yet.
+            hubs.get_hub().schedule_call_global(0, self._read_ahead)
 
     @property
     def sender(self) -> Callable[[bytes], int] | None:
@@ -199,6 +213,8 @@ class WebSocketTransport:
             self._socket.shutdown(_socket.SHUT_WR)
 
     def _readable(self, _descriptor: int) -> None:
+        if self._ahead:
+            self._read_ahead()
         try:
             data = self._socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -208,6 +224,11 @@ class WebSocketTransport:
         if not data:
             self._lose()
         elif not self._closing:
+            self._read(data)
+
+    def _read_ahead(self) -> None:
+        data, self._ahead = self._ahead, b""
+        if data and not self._closing:
             self._read(data)
 
     def _read(self, data: bytes) -> None:

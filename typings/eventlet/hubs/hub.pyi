@@ -1,7 +1,9 @@
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, ParamSpec
 
 from eventlet.hubs.timer import Timer
+
+_P = ParamSpec("_P")
 
 READ: Literal["read"]
 WRITE: Literal["write"]
@@ -18,4 +20,7 @@ class BaseHub:
         mark_as_closed: Callable[[], None],
     ) -> FdListener: ...
     def remove(self, listener: FdListener) -> None: ...
-    def schedule_call_global(self, seconds: float, cb: Callable[[], None]) -> Timer: ...
+    def switch(self) -> None: ...
+    def schedule_call_global(
+        self, seconds: float, cb: Callable[_P, None], *args: _P.args, **kw: _P.kwargs
+    ) -> Timer: ...

@@ -1,2 +1,0 @@
-class local:
-    is_new: bool

@@ -1,7 +1,0 @@
-import io
-
-class Request:
-    method: str
-    path: str
-    headers: list[tuple[str, str]]
-    body: io.BytesIO
