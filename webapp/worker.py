@@ -1,9 +1,9 @@
 """Herald's Gunicorn worker: one process, one event loop, HTTP and WebSocket on one port.
 
-Gunicorn 26 removed its eventlet worker and kept the base class that it stood on, so this is a
-worker of our own (``worker_class`` in ``gunicorn.conf.py``). It patches before the app is
-imported, keeps accepting after file descriptors ran out, and on SIGTERM hands over to the app's
-``Drain`` instead of waiting for WebSockets that never end.
+Gunicorn 26 removed its eventlet worker, so this is one of our own (``worker_class`` in
+``gunicorn.conf.py``). It patches before the app is imported, has each connection served by
+``webapp.http``, keeps accepting after file descriptors ran out, and on SIGTERM hands over to the
+app's ``Drain`` instead of waiting for WebSockets that never end.
 """
 
 from __future__ import annotations
