@@ -9,10 +9,21 @@ import pytest
 from logger_lib import JsonValue
 from tests.realtime.conftest import Clients, ends_by
 from tests.services.herald import HeraldServer, wait_until
-from tests.services.sockets import CLOSE, PING, PONG, TEXT, Ended, Frame, RawPolling, frame
+from tests.services.sockets import (
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Ended,
+    Frame,
+    RawPolling,
+    frame,
+)
 from webapp.access.scopes import Scope
-from webapp.realtime.connection import FLOOD, MESSAGE_BURST, MESSAGES_PER_SECOND
+from webapp.realtime.connection import FLOOD
 from webapp.realtime.handlers import MAX_ROOMS_PER_SOCKET
+from webapp.realtime.inbox import MESSAGE_BURST, MESSAGES_PER_SECOND
 
 SOON = 5.0
 
@@ -73,13 +84,25 @@ def test_too_many_a_second(counted: HeraldServer, key: str, clients: Clients) ->
 
 
 def test_polling(counted: HeraldServer, key: str) -> None:
-    """A polling client is counted alike, over all its requests."""
+    """A polling client is counted alike, over all its requests, and hears why it has to go."""
     polling = RawPolling(counted.url)
     polling.login(key)
     body = b"\x1e".join([b"3"] * (MESSAGE_BURST // 2))
-    assert polling.post(body).status_code == 200
-    assert [polling.post(body).status_code for _ in range(2)][-1] == 400
-    assert polling.poll().status_code == 400
+    with one_more_flood(counted):
+        assert polling.post(body).status_code == 200
+        refused = [polling.post(body) for _ in range(2)][-1]
+    for answer in (refused, polling.poll(), polling.post(b"3")):
+        assert answer.status_code == 400
+        assert answer.json() == {"error": {"code": "session_ended", "message": FLOOD}}
+
+
+def test_fragments(counted: HeraldServer, key: str, clients: Clients) -> None:
+    """Each frame counts, so that fragments are not a way to send more."""
+    client = clients.raw(counted, key)
+    in_two = frame(TEXT, b"3", final=False) + frame(CONTINUATION, b"")
+    with one_more_flood(counted):
+        client.socket.sendall(in_two * (MESSAGE_BURST * 2 // 3))
+        assert client.end(SOON) == 1008
 
 
 def test_all_rooms_at_once(counted: HeraldServer, key: str, clients: Clients) -> None:

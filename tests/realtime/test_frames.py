@@ -1,5 +1,6 @@
 """Reading WebSocket frames: whatever the cuts, the same messages come out, or the same refusal."""
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -21,6 +22,9 @@ from webapp.realtime.frames import (
 from webapp.realtime.frames import frame as server_frame
 
 LIMIT = 1000
+PIECES_SECONDS = 5.0
+"""A fifth of it will do; copying all that there is with each byte takes several times as long."""
+
 CONTROL = [Opcode.PING, Opcode.PONG, Opcode.CLOSE]
 
 
@@ -62,7 +66,8 @@ def read(reader: FrameReader, data: bytes, cuts: list[int]) -> list[Message]:
     """Return what ``reader`` makes of ``data``, which comes in pieces."""
     places = sorted({min(cut, len(data)) for cut in cuts})
     pieces = zip([0, *places], [*places, len(data)], strict=True)
-    return [message for start, end in pieces for message in reader.feed(data[start:end])]
+    messages = (message for start, end in pieces for message in reader.feed(data[start:end]))
+    return [message for message in messages if message is not None]
 
 
 @given(
@@ -88,7 +93,7 @@ def test_byte_by_byte(sent: list[Sent]) -> None:
 def test_every_form_of_the_length(size: int) -> None:
     """The three forms of a length are read and written, at both sides of each border."""
     payload = bytes(index % 251 for index in range(size))
-    assert FrameReader(70_000).feed(frame(2, payload)) == [(Opcode.BINARY, payload)]
+    assert list(FrameReader(70_000).feed(frame(2, payload))) == [(Opcode.BINARY, payload)]
     assert server_frame(Opcode.BINARY, payload) == frame(2, payload, masked=False)
 
 
@@ -119,18 +124,35 @@ def test_the_limit(over: int, parts: int, cuts: list[int]) -> None:
 def test_the_limit_is_seen_in_the_head() -> None:
     """A frame that is too long is refused before its payload has come."""
     with pytest.raises(ProtocolViolation) as violation:
-        FrameReader(LIMIT).feed(frame(2, b"x" * (LIMIT + 1))[:4])
+        list(FrameReader(LIMIT).feed(frame(2, b"x" * (LIMIT + 1))[:4]))
     assert violation.value.code is CloseCode.TOO_BIG
+
+
+def test_no_further_than_asked() -> None:
+    """Frames are read one at a time: what comes behind the last that is wanted is not looked at."""
+    frames = FrameReader(LIMIT).feed(frame(9, b"") + frame(0, b"never looked at"))
+    assert next(frames) == (Opcode.PING, b"")
+    with pytest.raises(ProtocolViolation):
+        next(frames)
+
+
+def test_a_message_in_many_pieces() -> None:
+    """A message of a mebibyte, byte by byte, costs what its bytes cost, not their square."""
+    size = 1_048_576
+    sent, reader = frame(2, b"x" * size), FrameReader(size)
+    began = time.process_time()
+    assert read(reader, sent, list(range(len(sent)))) == [(Opcode.BINARY, b"x" * size)]
+    assert time.process_time() - began < PIECES_SECONDS
 
 
 def test_the_number_of_fragments() -> None:
     """A message may come in 64 frames; the 65th is refused, though they are empty."""
     most = frame(1, b"", final=False) + frame(0, b"", final=False) * (MAX_FRAGMENTS - 2)
-    assert FrameReader(LIMIT).feed(most + frame(0, b"end")) == [(Opcode.TEXT, b"end")]
+    assert read(FrameReader(LIMIT), most + frame(0, b"end"), []) == [(Opcode.TEXT, b"end")]
     reader = FrameReader(LIMIT)
-    assert reader.feed(most + frame(0, b"", final=False)) == []
+    assert read(reader, most + frame(0, b"", final=False), []) == []
     with pytest.raises(ProtocolViolation) as violation:
-        reader.feed(frame(0, b"end"))
+        list(reader.feed(frame(0, b"end")))
     assert violation.value.code is CloseCode.TOO_BIG
 
 

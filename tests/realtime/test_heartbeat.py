@@ -85,7 +85,7 @@ class Run:
             if again is not None:
                 assert again > now
                 heapq.heappush(self._due, again)
-            self.connection._take_outbox()
+            self.connection._outbox.take()
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.realtime.conftest import Clients
+from tests.realtime.conftest import LISTED_ORIGIN, Clients
 from tests.services.herald import HeraldServer
 from tests.services.sockets import (
     BINARY,
@@ -17,12 +18,15 @@ from tests.services.sockets import (
     CONTINUATION,
     PING,
     PONG,
+    SECONDS,
     TEXT,
+    UPGRADE,
     WEBSOCKET_PATH,
     RawPolling,
     RawWebSocket,
     frame,
 )
+from webapp.realtime.connection import MALFORMED
 
 LIMIT = 65_536
 SOON = 1.0
@@ -111,6 +115,8 @@ PACKETS = [
     pytest.param("4", id="an empty message"),
     pytest.param('4{"a":1}', id="an object"),
     pytest.param("4null", id="null"),
+    pytest.param("4true", id="true, which equals the type of DISCONNECT"),
+    pytest.param("41.0", id="a number that equals it"),
     pytest.param('42²["a"]', id="a digit that is no number"),
 ]
 
@@ -159,7 +165,8 @@ def test_harmless_packets(gateway: HeraldServer, key: str, clients: Clients, sen
 def test_connecting_twice(gateway: HeraldServer, key: str, clients: Clients) -> None:
     """A second CONNECT on one connection is refused and takes no second place."""
     client = clients.raw(gateway, key)
-    assert client.ask_login(key).startswith("44")
+    answer = client.ask_login(key)
+    assert answer == '44{"message":"connected already: disconnect first"}'
     assert gateway.post("/events", {"event": "a", "data": {}}, key).json()["recipients"] == 1
 
 
@@ -200,6 +207,9 @@ def test_no_compression(gateway: HeraldServer) -> None:
     ("headers", "status"),
     [
         pytest.param({"Sec-WebSocket-Key": ""}, 400, id="no key"),
+        pytest.param({"Sec-WebSocket-Key": "x"}, 400, id="a key that is no base64"),
+        pytest.param({"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAA"}, 400, id="a key of 15 bytes"),
+        pytest.param({"Sec-WebSocket-Key": "\xe9" * 24}, 400, id="a key that is not ASCII"),
         pytest.param({"Connection": "keep-alive"}, 400, id="no Connection: Upgrade"),
         pytest.param({"Upgrade": ""}, 400, id="no Upgrade"),
         pytest.param({"Sec-WebSocket-Version": ""}, 426, id="no version"),
@@ -218,6 +228,14 @@ def test_upgrade_request(gateway: HeraldServer, headers: dict[str, str], status:
         got, answered, _ = client.answer()
     assert got == status
     assert ("sec-websocket-version" in answered) == (status == 426)
+
+
+def test_upgrade_of_http_1_0(gateway: HeraldServer) -> None:
+    """A WebSocket needs HTTP/1.1 at least."""
+    lines = [f"GET {WEBSOCKET_PATH} HTTP/1.0", *(f"{k}: {v}" for k, v in UPGRADE.items()), "", ""]
+    with socket.create_connection(("127.0.0.1", gateway.port), SECONDS) as client:
+        client.sendall("\r\n".join(lines).encode())
+        assert client.recv(65_536).split()[1] == b"400"
 
 
 @pytest.mark.parametrize("headers", [{"Sec-WebSocket-Version": ""}, {"Sec-WebSocket-Key": ""}])
@@ -262,6 +280,17 @@ def test_polling_post(gateway: HeraldServer, body: bytes) -> None:
     polling = RawPolling(gateway.url)
     assert polling.post(body).status_code == 400
     assert polling.poll(SOON).status_code == 400
+
+
+def test_a_page_reads_why_its_session_ended(gateway: HeraldServer) -> None:
+    """A page of a listed site may read the reason, in the answer and in those to later requests."""
+    polling = RawPolling(gateway.url)
+    url = f"{gateway.url}/socket.io/?EIO=4&transport=polling&sid={polling.sid}"
+    for body in (b"x", b"3"):
+        answer = requests.post(url, data=body, headers={"Origin": LISTED_ORIGIN}, timeout=SECONDS)
+        assert answer.status_code == 400
+        assert answer.json() == {"error": {"code": "session_ended", "message": MALFORMED}}
+        assert answer.headers["Access-Control-Allow-Origin"] == LISTED_ORIGIN
 
 
 @pytest.mark.parametrize(

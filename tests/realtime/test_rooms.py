@@ -1,5 +1,6 @@
 """The bookkeeping of rooms, and the parts of the sockets that no client can drive alone."""
 
+import itertools
 from collections.abc import Callable
 
 import eventlet
@@ -32,9 +33,13 @@ def test_mask(data: bytes, key: bytes) -> None:
 @pytest.fixture
 def server() -> GatewayServer:
     """The server of an app that nobody serves."""
+    return make_server(Broadcasts())
+
+
+def make_server(broadcasts: Broadcasts) -> GatewayServer:
     sockets = SocketServer(
         Flask("test"),
-        RoomManager(Broadcasts()),
+        RoomManager(broadcasts),
         max_connections=10,
         queue_bytes=1_048_576,
         origin_allowed=OriginCheck(()),
@@ -79,6 +84,40 @@ def test_disconnect_cleans(rooms: RoomManager) -> None:
         rooms.disconnect(sid, NAMESPACE, ignore_queue=True)
     left = {name: value for name, value in vars(rooms).items() if isinstance(value, dict) and value}
     assert left == {}
+
+
+@pytest.mark.parametrize("owner", [OURS, THEIRS])
+def test_no_event_of_before(owner: SocketOwner) -> None:
+    """Who leaves amid a broadcast does not get it, not even as the new socket that it is then."""
+    times = itertools.count()
+    server = make_server(Broadcasts(1, lambda: next(times)))  # each socket takes a turn
+    rooms, received = server.manager, list[bytes]()
+    for name in ("e1", "e2", "e3"):
+        connect(rooms, name, OURS)
+    first, second, third = rooms._sockets_in("ours", []).values()
+
+    def send(data: bytes) -> int:
+        received.append(data)
+        return len(data)
+
+    first.direct = second.direct = third.direct = send
+    sids = [connection.socket_id for connection in (first, second, third)]
+
+    def publish() -> tuple[str, ...]:
+        return rooms.deliver("ours", "a", {}, rooms=[], excluded=())
+
+    broadcast = eventlet.spawn(publish)
+    while not received:
+        eventlet.sleep(0)
+    assert len(received) == 1
+    server._handle_disconnect("e2", NAMESPACE)
+    sid = rooms.pre_connect("e2", NAMESPACE)
+    assert sid is not None
+    rooms.admit(sid, owner)
+    rooms.connect(sid, NAMESPACE)
+    with eventlet.Timeout(5):
+        assert broadcast.wait() == (sids[0], sids[2])
+    assert len(received) == 2
 
 
 def test_rooms_of_two_apps(rooms: RoomManager) -> None:

@@ -134,7 +134,7 @@ def test_many_that_never_read(counted: HeraldServer, key: str, neighbours: Crowd
 def test_a_polling_client_that_does_not_poll(
     counted: HeraldServer, key: str, neighbours: Crowd
 ) -> None:
-    """What waits for it is bounded alike; its next poll says that the session is no more."""
+    """What waits for it is bounded alike; its next poll says why the session is no more."""
     dropped, memory = ends_by(counted, "slow"), resident_bytes(counted.worker_pid)
     slow = RawPolling(counted.url)
     slow.login(key)
@@ -142,7 +142,9 @@ def test_a_polling_client_that_does_not_poll(
         counted, key, neighbours, dropped + 1, lambda: ends_by(counted, "slow") > dropped
     )
     assert resident_bytes(counted.worker_pid) - memory < GROWTH
-    assert slow.poll().status_code == 400
+    refused = slow.poll()
+    assert refused.status_code == 400
+    assert refused.json() == {"error": {"code": "session_ended", "message": SLOW}}
     assert f'"sid":"{slow.sid}"' not in counted.log_text()
 
 

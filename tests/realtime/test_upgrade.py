@@ -1,6 +1,7 @@
 """From polling to WebSocket: no event is lost, doubled or out of order at any stage of it."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import IntEnum
@@ -9,9 +10,11 @@ import pytest
 import requests
 
 from logger_lib import JsonValue
-from tests.services.herald import HeraldServer
+from tests.realtime.conftest import ends_by
+from tests.services.herald import HeraldServer, wait_until
 from tests.services.sockets import TEXT, WEBSOCKET_PATH, RawPolling, RawWebSocket, frame
 from webapp.access.scopes import Scope
+from webapp.realtime.connection import MALFORMED, SLOW
 
 CLIENTS = 50
 SECONDS = 5.0
@@ -217,6 +220,48 @@ def test_an_upgrade_that_takes_too_long(counted: HeraldServer, sent: list[str]) 
     assert counted.post("/events", {"event": "ev", "data": {}}, key).json()["recipients"] == 1
     assert polling.poll().text == '42["ev",{}]'
     assert polling.post(b"1").status_code == 200
+
+
+@pytest.fixture
+def half_upgraded(counted: HeraldServer) -> Iterator[tuple[RawPolling, RawWebSocket, str]]:
+    """A polling client that has opened a WebSocket and not changed over; its key comes third."""
+    key = counted.issue_key(Scope.PUBLISH, Scope.SUBSCRIBE, app=uuid.uuid4().hex)
+    polling = RawPolling(counted.url)
+    polling.login(key)
+    with RawWebSocket(counted.port, path=f"{WEBSOCKET_PATH}&sid={polling.sid}") as client:
+        assert client.answer()[0] == 101
+        yield polling, client, key
+
+
+def test_too_much_waits_during_an_upgrade(
+    counted: HeraldServer, half_upgraded: tuple[RawPolling, RawWebSocket, str]
+) -> None:
+    """Where an event is lost the session ends, on both transports, and everybody is told so."""
+    polling, client, key = half_upgraded
+    dropped = ends_by(counted, "slow")
+    body: JsonValue = {"event": "big", "data": {"text": "x" * 65_536}}
+    while counted.post("/events", body, key).json()["recipients"]:
+        continue
+    assert client.end(SECONDS) == 1013
+    wait_until(lambda: ends_by(counted, "slow") == dropped + 1, "the count")
+    answer = polling.poll()
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == SLOW
+
+
+@pytest.mark.parametrize("sent", [b"x", b"4x", b"42[]"])
+def test_a_malformed_request_during_an_upgrade(
+    counted: HeraldServer, half_upgraded: tuple[RawPolling, RawWebSocket, str], sent: bytes
+) -> None:
+    """It ends the session as at any time, not the upgrade alone."""
+    polling, client, _ = half_upgraded
+    ended = ends_by(counted, "malformed")
+    answers = polling.post(sent), polling.poll()
+    for answer in answers:
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"] == MALFORMED
+    assert client.end(SECONDS) == 1002
+    assert ends_by(counted, "malformed") == ended + 1
 
 
 def test_what_is_sent_with_the_handshake(gateway: HeraldServer, key: str) -> None:

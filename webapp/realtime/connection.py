@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -13,22 +11,22 @@ import eventlet
 from engineio import exceptions, packet
 from engineio.packet import Packet
 from engineio.payload import Payload
-from eventlet.event import Event
 
 from webapp.realtime.frames import CloseCode, Message, Opcode, frame
 from webapp.realtime.handshake import accept_websocket, malformed
+from webapp.realtime.inbox import MESSAGE_BURST, Inbox
+from webapp.realtime.outbox import Outbox
 from webapp.realtime.transport import WebSocketTransport
 
 if TYPE_CHECKING:
     from webapp.realtime.engine import EngineServer
 
-MESSAGES_PER_SECOND = 100.0
-MESSAGE_BURST = 300
-"""What one client may send; a client that joins its hundred rooms at once stays far below."""
-
 PACKET_TYPES = frozenset("0123456")
 SEPARATOR = "\x1e"
 PONG = b"3"
+BYTES_A_MESSAGE = 4_096
+"""A message costs its turn as much as one and one more for each of these."""
+
 SLOW = "slow: the client does not read what is sent to it"
 MALFORMED = "malformed: the client sends what it has no reason to"
 FLOOD = "flood: the client sends too many messages"
@@ -54,15 +52,14 @@ class Connection(engineio.socket.Socket):
 
         self.direct: Callable[[bytes], int] | None = None
         self.transport: WebSocketTransport | None = None
-        self._outbox: deque[Packet] = deque()
-        self._outbox_bytes = 0
-        self._poll: Event | None = None
-        self._inbox: deque[Message] = deque()
+        self.parting = ""
+        """Why the server is about to end it, where it is."""
+
+        self._outbox = Outbox()
+        self._inbox = Inbox()
         self._working = False
         self._pinged_at: float | None = None
         self._next_ping = 0.0
-        self._tokens = float(MESSAGE_BURST)
-        self._counted_at = time.monotonic()
 
     # Sending
 
@@ -72,7 +69,7 @@ class Connection(engineio.socket.Socket):
 
     def send_shared(self, pkt: Packet, data: bytes) -> bool:
         """Send ``pkt``, of which ``data`` is the frame; say whether it was taken."""
-        if self.closed:
+        if self.closed or self.parting:
             return False
         if self.transport is not None and self.upgraded:
             return self.transport.send(data)
@@ -88,38 +85,18 @@ class Connection(engineio.socket.Socket):
         return self.transport is not None and self.transport.send_failed(data, error)
 
     def _queue(self, pkt: Packet) -> bool:
-        size = len(pkt.encode(b64=True))
-        if self._outbox and self._outbox_bytes + size > self.server.max_pending:
-            self.overflowed()
-            return False
-        self._outbox.append(pkt)
-        self._outbox_bytes += size
-        self._wake_poll()
-        return True
+        if self._outbox.put(pkt, self.server.max_pending):
+            return True
+        self.overflowed()
+        return False
 
     def poll(self) -> list[Packet]:
         """Wait for what a long-polling client is to get; raises where a poll waits already."""
-        if self._poll is not None:
+        if self._outbox.is_polled:
             # Two at once are not in the protocol: their packets would get out of order.
             self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
             raise exceptions.EngineIOError("two polls at once")
-        if not self._outbox and not self.closed:
-            self._poll = Event()
-            try:
-                self._poll.wait()
-            finally:
-                self._poll = None
-        return self._take_outbox() or [Packet(packet.NOOP)]
-
-    def _take_outbox(self) -> list[Packet]:
-        packets = list(self._outbox)
-        self._outbox.clear()
-        self._outbox_bytes = 0
-        return packets
-
-    def _wake_poll(self) -> None:
-        if self._poll is not None and not self._poll.ready():
-            self._poll.send()
+        return [Packet(packet.NOOP)] if self.closed else self._outbox.poll()
 
     # Receiving
 
@@ -141,12 +118,22 @@ class Connection(engineio.socket.Socket):
             raise exceptions.ContentTooLongError
         try:
             packets = self._packets_of(environ["wsgi.input"].read(length).decode())
-        except ValueError as error:
-            raise exceptions.EngineIOError(str(error)) from error
-        for pkt in packets:
-            if self._is_flood():
-                raise exceptions.EngineIOError("too many messages")
+            for pkt in packets:
+                self._receive_in_turn(pkt)
+        except (ValueError, exceptions.EngineIOError) as error:
+            self.refuse(CloseCode.PROTOCOL_ERROR, MALFORMED)
+            # The client ends by this answer, and does not come back for the reason.
+            raise exceptions.EngineIOError(self.parting) from error
+
+    def _receive_in_turn(self, pkt: Packet) -> None:
+        if not self.takes_more():
+            raise exceptions.EngineIOError(FLOOD)
+        self.server.message_turns.wait()
+        self.server.message_turns.spend(1)
+        if not self.closed:
             self.receive(pkt)
+        if self.parting:
+            raise exceptions.EngineIOError(self.parting)
 
     def _packets_of(self, text: str) -> list[Packet]:
         taken = PACKET_TYPES | {"b"} if self.server.takes_binary else PACKET_TYPES
@@ -155,32 +142,36 @@ class Connection(engineio.socket.Socket):
         return PollPayload(encoded_payload=text).packets
 
     def takes_more(self) -> bool:
-        """Count a frame of the WebSocket, control frames too, and part from who sends too many."""
-        if self._is_flood():
-            self.refuse(CloseCode.POLICY, FLOOD)
-            return False
-        return True
+        """Count a frame or a packet, control frames too, and part from who sends too many."""
+        if self._inbox.count():
+            return True
+        self.refuse(CloseCode.POLICY, FLOOD)
+        return False
 
     def received(self, message: Message) -> None:
         """Take a message of the WebSocket; called from the loop, so what may wait is spawned."""
         if message[0] is Opcode.BINARY and not self.server.takes_binary:
-            self.refuse(CloseCode.UNSUPPORTED, "only text is understood here")
+            self._refuse_message(CloseCode.UNSUPPORTED, "only text is understood here")
         elif not self.upgraded:
             # At once: a poll that was sent after UPGRADE must not come before it.
             self._receive_message(*message)
         elif message[1] == PONG:
             self._ponged()
-        else:
-            self._inbox.append(message)
-            if not self._working:
-                self._working = True
-                eventlet.spawn_n(self._work)
+        elif not self._inbox.put(message):
+            self.refuse(CloseCode.POLICY, FLOOD)
+        elif not self._working:
+            self._working = True
+            eventlet.spawn_n(self._work)
 
     def _work(self) -> None:
         # One green thread for all that waits, so that messages are handled in their order.
+        turns = self.server.message_turns
         try:
-            while self._inbox and not self.closed:
-                self._receive_message(*self._inbox.popleft())
+            while message := self._inbox.take():
+                turns.wait()
+                turns.spend(1 + len(message[1]) / BYTES_A_MESSAGE)
+                if not self.closed:
+                    self._receive_message(*message)
         finally:
             self._working = False
 
@@ -194,9 +185,16 @@ class Connection(engineio.socket.Socket):
         except exceptions.UnknownPacketError:
             return  # it means nothing at this time, and does no harm
         except UnicodeDecodeError:
-            self.refuse(CloseCode.NOT_UTF8, "malformed: text must be UTF-8")
+            self._refuse_message(CloseCode.NOT_UTF8, "malformed: text must be UTF-8")
         except (ValueError, exceptions.EngineIOError):
-            self.refuse(CloseCode.PROTOCOL_ERROR, MALFORMED)
+            self._refuse_message(CloseCode.PROTOCOL_ERROR, MALFORMED)
+
+    def _refuse_message(self, code: CloseCode, reason: str) -> None:
+        # A WebSocket that is not changed over to yet ends alone: polling goes on without it.
+        if self.upgraded:
+            self.refuse(code, reason)
+        else:
+            self._give_up_upgrade(reason)
 
     def _decode(self, opcode: Opcode, payload: bytes) -> Packet:
         if opcode is Opcode.BINARY:
@@ -217,13 +215,6 @@ class Connection(engineio.socket.Socket):
             self.close(wait=False, abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
         else:
             raise exceptions.UnknownPacketError("this packet has no place here")
-
-    def _is_flood(self) -> bool:
-        now = time.monotonic()
-        earned = (now - self._counted_at) * MESSAGES_PER_SECOND
-        self._tokens = min(self._tokens + earned, MESSAGE_BURST) - 1
-        self._counted_at = now
-        return self._tokens < 0
 
     # The change from polling to WebSocket
 
@@ -251,10 +242,10 @@ class Connection(engineio.socket.Socket):
             self._send_now(Packet(packet.PONG, "probe"))
             # From here on packets wait for the WebSocket, and the poll that hangs is let go.
             self.upgrading = True
-            self._wake_poll()
+            self._outbox.wake()
         elif pkt.packet_type == packet.UPGRADE and self.upgrading and self.transport is not None:
             self.upgraded, self.upgrading = True, False
-            for waiting in self._take_outbox():
+            for waiting in self._outbox.take():
                 self._send_now(waiting)
             self.direct = self.transport.sender
         else:
@@ -294,9 +285,9 @@ class Connection(engineio.socket.Socket):
 
     def refuse(self, code: CloseCode, reason: str) -> None:
         """Part from the client without sending it what waits, but with a code and a reason."""
-        if not self.upgraded and self.transport is not None:
-            self._give_up_upgrade(reason)
+        if self.closed or self.parting:
             return
+        self.parting = reason
         if self.transport is not None:
             self.transport.cut(code, reason)
         # Not here: this may be the middle of a broadcast, or the loop itself.
@@ -308,7 +299,7 @@ class Connection(engineio.socket.Socket):
         if self.closing:
             return
         self.closing = True
-        reason = reason or self.server.reason.SERVER_DISCONNECT
+        reason = self.parting or reason or self.server.reason.SERVER_DISCONNECT
         self.server.count_end(self, reason)
         self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
         if not abort:
@@ -318,7 +309,15 @@ class Connection(engineio.socket.Socket):
         self.server.sockets.pop(self.sid, None)
         if self.transport is not None:
             self.transport.close(CloseCode.NORMAL, reason)
-        self._wake_poll()
+        self._forget()
+
+    def _forget(self) -> None:
+        # The heartbeat keeps the connection until its next ping would be due.
+        self._inbox.clear()
+        if self._outbox.is_polled:
+            self._outbox.wake()
+        else:
+            self._outbox.take()
 
     # Pings
 

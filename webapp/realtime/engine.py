@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -11,14 +12,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import engineio
 import eventlet
-from engineio import packet
+from cachetools import TTLCache
+from engineio import exceptions, packet
 from engineio.packet import Packet
 
-from webapp.errors import TooManySockets
+from webapp.errors import TooManySockets, envelope
 from webapp.realtime.connection import FLOOD, MALFORMED, SLOW, Connection
 from webapp.realtime.frames import CloseCode
 from webapp.realtime.handshake import answer_of, malformed, upgrade_refusal
 from webapp.realtime.heartbeat import Heartbeat
+from webapp.realtime.turns import Turns
 
 LOGIN_SECONDS = 15.0
 """How long a connection may take to log in to the Socket.IO namespace (as in Centrifugo)."""
@@ -31,6 +34,13 @@ PARTING_REASONS = frozenset({SLOW, FLOOD, MALFORMED})
 
 ENDS_A_TURN = 100
 """How many connections are ended before others get their turn."""
+
+MESSAGES_A_TURN = 20
+"""How many messages of all clients are handled before others get their turn: some 5 ms of work."""
+
+MOST_PARTINGS = 1_000
+PARTING_SECONDS = 60.0
+"""For how many sessions, and how long, it is kept why they were ended, should they ask."""
 
 METHODS = frozenset({"GET", "POST", "OPTIONS"})
 
@@ -57,6 +67,8 @@ class EngineServer(engineio.Server):
         self.refused = 0
         self.never_logged_in = 0
         self.malformed = 0
+        self.message_turns = Turns(MESSAGES_A_TURN)
+        self._partings: TTLCache[str, str] = TTLCache(MOST_PARTINGS, PARTING_SECONDS)
         self._heartbeat = Heartbeat(self.ping_interval, self.logger)
         self._waiting: deque[tuple[float, str]] = deque()
         self._watching = False
@@ -70,14 +82,18 @@ class EngineServer(engineio.Server):
         refusal = self._refusal(environ)
         if refusal is None:
             return super().handle_request(environ, start_response)
-        start_response(refusal["status"], refusal["headers"])
+        start_response(refusal["status"], refusal["headers"] + self._cors_headers(environ))
         return [refusal["response"]]
 
     def _refusal(self, environ: WSGIEnvironment) -> engineio.Answer | None:
         if environ["REQUEST_METHOD"] not in METHODS:
             return malformed("send GET or POST")
-        if "transport" not in parse_qs(environ.get("QUERY_STRING", "")):
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        if "transport" not in query:
             return malformed("name a transport: polling or websocket")
+        parting = self._partings.get(query.get("sid", [""])[0])
+        if parting is not None:
+            return _ended(parting)
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             # Asked before there is a connection, so that none is left behind.
             return upgrade_refusal(environ)
@@ -142,9 +158,14 @@ class EngineServer(engineio.Server):
         """Count an end of a connection by its reason; tell of one that was our doing."""
         self.disconnects[reason] += 1
         if reason in PARTING_REASONS:
+            self._partings[connection.sid] = reason
             self.on_parted(connection.socket_id, reason)
 
     def _bad_request(self, message: str | None = None) -> engineio.Answer:
+        error = sys.exception()
+        if isinstance(error, exceptions.EngineIOError) and str(error) in PARTING_REASONS:
+            # The base class asks from within its handler, and does not say for what.
+            return _ended(str(error))
         return malformed(message or "this is not what the Engine.IO protocol says")
 
     def await_login(self, engine_sid: str) -> None:
@@ -197,6 +218,10 @@ class EngineServer(engineio.Server):
         self.max_connections = 0
         for connection in list(self.sockets.values()):
             connection.close(wait=False, abort=True, reason=self.reason.TRANSPORT_CLOSE)
+
+
+def _ended(reason: str) -> engineio.Answer:
+    return answer_of("400 BAD REQUEST", envelope("session_ended", reason))
 
 
 def _no_place(error: TooManySockets) -> engineio.Answer:

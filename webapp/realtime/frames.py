@@ -1,6 +1,7 @@
 """WebSocket frames (RFC 6455): how the server writes them, and how it reads a client's."""
 
 import struct
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -81,7 +82,7 @@ def check_close(payload: bytes) -> None:
         raise _broken("The reason of a close must be UTF-8.") from error
 
 
-def unmask(payload: bytes, key: bytes) -> bytes:
+def unmask(payload: bytes | bytearray, key: bytes | bytearray) -> bytes:
     """Return ``payload`` without the client's mask of four bytes."""
     size = len(payload)
     stream = (key * (size // 4 + 1))[:size]
@@ -99,29 +100,40 @@ class FrameReader:
 
     def __init__(self, max_message: int) -> None:
         self._max_message = max_message
-        self._buffer = b""
+        self._buffer: bytes | bytearray = b""
         self._opcode: Opcode | None = None
         self._fragments: list[bytes] | None = None
         self._size = 0
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Take ``data`` and return the messages and control frames that it completes.
+    def feed(self, data: bytes) -> Iterator[Message | None]:
+        """Take ``data`` and go through its frames, one at each step, as far as the caller wants.
 
+        Each is a message or control frame, or ``None`` for one that a message goes on after.
         Raises ``ProtocolViolation``; the reader is of no use after that.
         """
-        buffer = self._buffer + data if self._buffer else data
-        messages: list[Message] = []
+        buffer: bytes | bytearray = data
+        if self._buffer:
+            buffer = self._buffer
+            # In place: a frame may come in as many pieces as it has bytes.
+            buffer += data
         start = 0
         while (parsed := self._parse(buffer, start)) is not None:
             head, key, body, end = parsed
-            message = self._take(head, unmask(buffer[body:end], key) if end > body else b"")
-            if message is not None:
-                messages.append(message)
             start = end
-        self._buffer = buffer[start:]
-        return messages
+            yield self._take(head, unmask(buffer[body:end], key) if end > body else b"")
+        self._keep(buffer, start)
 
-    def _parse(self, buffer: bytes, start: int) -> tuple[int, bytes, int, int] | None:
+    def _keep(self, buffer: bytes | bytearray, start: int) -> None:
+        if start == len(buffer):
+            self._buffer = b""
+        elif isinstance(buffer, bytearray):
+            del buffer[:start]
+        else:
+            self._buffer = bytearray(buffer[start:])
+
+    def _parse(
+        self, buffer: bytes | bytearray, start: int
+    ) -> tuple[int, bytes | bytearray, int, int] | None:
         """Find the frame at ``start``: first byte, mask, where its payload starts and ends."""
         available = len(buffer) - start
         if available < 2:

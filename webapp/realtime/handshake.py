@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from wsgiref.types import WSGIEnvironment
 
@@ -15,6 +16,7 @@ from webapp.http.connection import TAKE_OVER, TakeOver
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 VERSION = "13"
+KEY_BYTES = 16
 
 
 def upgrade_refusal(environ: WSGIEnvironment) -> engineio.Answer | None:
@@ -23,10 +25,21 @@ def upgrade_refusal(environ: WSGIEnvironment) -> engineio.Answer | None:
         answer = malformed("speak WebSocket in version 13", "426 UPGRADE REQUIRED")
         answer["headers"].append(("Sec-WebSocket-Version", VERSION))
         return answer
+    if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        return malformed("a WebSocket begins with HTTP/1.1")
     connection = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-    if "upgrade" not in connection or not environ.get("HTTP_SEC_WEBSOCKET_KEY"):
-        return malformed("a WebSocket begins with Connection: Upgrade and Sec-WebSocket-Key")
+    if "upgrade" not in connection or not _is_key(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
+        return malformed(
+            "a WebSocket begins with Connection: Upgrade and a Sec-WebSocket-Key of 16 bytes"
+        )
     return None
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
 
 
 def accept_websocket(environ: WSGIEnvironment) -> tuple[int, bytes]:

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import eventlet
 
+from logger_lib import Failure, Level, Logger, LogRecord
+
 CHECK_SECONDS = 1.0
 """How often the keys of the open sockets are looked at; with it a revocation is seen in 2 s."""
 
@@ -23,17 +25,44 @@ class RevocationWatch:
     """Looks once a second, in one query for all, whether the keys in use are still good."""
 
     def __init__(
-        self, sockets: KeyedSockets, revoked_among: Callable[[Iterable[str]], Collection[str]]
+        self,
+        sockets: KeyedSockets,
+        revoked_among: Callable[[Iterable[str]], Collection[str]],
+        logger: Logger,
+        *,
+        seconds: float = CHECK_SECONDS,
     ) -> None:
-        """``revoked_among`` tells which keys are good no more; it must not raise."""
+        """``revoked_among`` tells which keys are good no more."""
         self._sockets = sockets
         self._revoked_among = revoked_among
+        self._logger = logger
+        self._seconds = seconds
+        self._is_failing = False
 
     def run(self) -> None:
         """Watch for ever."""
         while True:
-            eventlet.sleep(CHECK_SECONDS)
-            self.check()
+            eventlet.sleep(self._seconds)
+            try:
+                self.check()
+            except Exception as error:  # noqa: BLE001 - logged below
+                # The next look may succeed; without one, no key would ever be revoked again.
+                self._failed(error)
+            else:
+                self._is_failing = False
+
+    def _failed(self, error: Exception) -> None:
+        if self._is_failing:
+            return  # said already
+        self._is_failing = True
+        self._logger.log(
+            LogRecord(
+                level=Level.ERROR,
+                event="socket.failed",
+                message=f"looking for revoked keys: {type(error).__name__}: {error}",
+                failure=Failure.of(error),
+            )
+        )
 
     def check(self) -> None:
         """Look once."""

@@ -146,7 +146,7 @@ class RoomManager(Manager):
             return ()
         # Said to be free of binary data, or the packet would search all of it for some.
         packet = self.server.packet_class(EVENT, data=[event, data], binary=False)
-        return tuple(self._broadcasts.send(EnginePacket(MESSAGE, packet.encode()), recipients))
+        return self._broadcasts.send(EnginePacket(MESSAGE, packet.encode()), recipients)
 
     def _sockets_in(self, app_id: str, rooms: Sequence[str]) -> Mapping[str, Connection]:
         app = self._apps.get(app_id)
@@ -212,10 +212,11 @@ class RoomManager(Manager):
         return self.eio_sid_from_sid(sid, namespace)
 
     def disconnect(self, sid: str, namespace: str, **kwargs: bool) -> None:
-        """Forget ``sid`` and take it out of its rooms."""
+        """Forget ``sid`` and take it out of its rooms, and out of what is on its way to it."""
         member = self._members.pop(sid, None)
         if member is None:
             return
+        self._broadcasts.forget(sid)
         self._sids.pop(member.connection.sid, None)
         if member.owner is None or not member.connected:
             return

@@ -72,8 +72,9 @@ class GatewayServer(socketio.Server):
 
     def _handle_eio_message(self, eio_sid: str, data: JsonValue | bytes) -> None:
         try:
-            if isinstance(data, bytes) and not self.eio.takes_binary:
-                raise MalformedPacket("binary data")
+            if not isinstance(data, (str, bytes) if self.eio.takes_binary else str):
+                # What is JSON has been read as such: `true` would pass for the packet 1.
+                raise MalformedPacket("neither text nor binary data that is taken")
             super()._handle_eio_message(eio_sid, data)
             if not self.eio.takes_binary and self._binary_packet.pop(eio_sid, None) is not None:
                 raise MalformedPacket("a packet with binary parts")
@@ -82,10 +83,10 @@ class GatewayServer(socketio.Server):
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
         if (namespace or NAMESPACE) not in self.namespaces:
-            refusal = self.packet_class(
-                CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
-            )
-            self._send_packet(eio_sid, refusal)
+            self._refuse_connect(eio_sid, namespace, "Invalid namespace")
+            return
+        if self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE) is not None:
+            self._refuse_connect(eio_sid, namespace, "connected already: disconnect first")
             return
         super()._handle_connect(eio_sid, namespace, data)
         if eio_sid not in self.environ:
@@ -93,6 +94,10 @@ class GatewayServer(socketio.Server):
             sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
             if sid is not None:
                 self.manager.disconnect(sid, namespace or NAMESPACE, ignore_queue=True)
+
+    def _refuse_connect(self, eio_sid: str, namespace: str | None, message: str) -> None:
+        refusal = self.packet_class(CONNECT_ERROR, data={"message": message}, namespace=namespace)
+        self._send_packet(eio_sid, refusal)
 
     def _handle_disconnect(
         self, eio_sid: str, namespace: str | None, reason: str | None = None

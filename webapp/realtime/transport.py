@@ -236,7 +236,8 @@ class WebSocketTransport:
             for message in self._reader.feed(data):
                 if self._closing or not self._owner.takes_more():
                     return
-                self._handle(message)
+                if message is not None:
+                    self._handle(message)
         except ProtocolViolation as violation:
             self.close(violation.code, violation.reason)
             self._owner.disconnected()
