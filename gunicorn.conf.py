@@ -32,14 +32,6 @@ keepalive = 100
 graceful_timeout = 10
 timeout = 60
 
-# The worker sends an answer in one piece, which a file sent by the kernel could not join.
-sendfile = False
-
-# Whose X-Forwarded-* headers count is for TRUSTED_PROXIES to say; Gunicorn would believe whoever
-# connects from this host.
-forwarded_allow_ips = ""
-secure_scheme_headers: dict[str, str] = {}
-
 # The control server would hold up every stop and every restart of the worker by two seconds.
 control_socket_disable = True
 

@@ -16,9 +16,12 @@ from gunicorn.http.parser import RequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.web.instructions import most_in_a_turn
 from webapp.http.body import ChunkedBody
+from webapp.http.bounds import MAX_IN_CHUNKS, READ_AHEAD
 from webapp.http.refusal import Refused
 from webapp.http.request import check_begin, read_head
+from webapp.http.stream import RECEIVE_BYTES
 
 LINES = (
     *(b"GET / HTTP/1.1", b"POST /a?b=c HTTP/1.1", b"POST /%41 HTTP/1.0", b"OPTIONS * HTTP/1.1"),
@@ -152,6 +155,21 @@ def test_as_strict_as_gunicorn(data: bytes) -> None:
     # HTTP/1.0 it may close where the second one asks it not to.
     assert ours == replace(theirs, closes=ours.closes)
     assert ours.closes >= theirs.closes or "HTTP/1.0" in data.decode("latin-1")
+
+
+def test_what_a_chunk_holds_makes_no_work() -> None:
+    """However many line ends there are in it: they are not looked for."""
+    body = ChunkedBody(READ_AHEAD, MAX_IN_CHUNKS)
+    content = b"\r\n" * (READ_AHEAD // 2)
+    wire = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+
+    def feed() -> None:
+        for at in range(0, len(wire), RECEIVE_BYTES):
+            body.feed(wire[at : at + RECEIVE_BYTES])
+
+    assert most_in_a_turn(feed) < 1_000 * len(wire) / RECEIVE_BYTES
+    assert body.is_complete
+    assert body.take() == content
 
 
 @given(

@@ -119,6 +119,8 @@ BODIES: list[Case] = [
     ("a length with a space", 400, post(b"Content-Length: 1 0", body=b"abc")),
     ("an empty length", 400, post(b"Content-Length:", body=b"abc")),
     ("a length beyond 64 bits", 400, post(b"Content-Length: 99999999999999999999", body=b"abc")),
+    ("a length of 20 digits", 400, post(b"Content-Length: " + b"0" * 19 + b"3", body=b"abc")),
+    ("a length of thousands", 400, post(b"Content-Length: " + b"0" * 5000 + b"3", body=b"abc")),
     ("two codings", 400, post(CODING, CODING, body=b"0\r\n\r\n")),
     ("chunked twice", 400, post(b"Transfer-Encoding: chunked, chunked", body=b"0\r\n\r\n")),
     ("chunked is not the last", 400, post(b"Transfer-Encoding: chunked, gzip")),
@@ -134,9 +136,13 @@ BODIES: list[Case] = [
     ("an empty size", 400, CHUNKED + b"\r\nabc\r\n0\r\n\r\n"),
     ("a size with a space", 400, CHUNKED + b"3 \r\nabc\r\n0\r\n\r\n"),
     ("a size beyond 64 bits", 400, CHUNKED + b"10000000000000003\r\nabc\r\n0\r\n\r\n"),
+    ("a size of 17 digits", 400, CHUNKED + b"0" * 16 + b"3\r\nabc\r\n0\r\n\r\n"),
     ("bare LF after a size", 400, CHUNKED + b"3\nabc\r\n0\r\n\r\n"),
     ("bare LF after a chunk", 400, CHUNKED + b"3\r\nabc\n0\r\n\r\n"),
     ("bare LF at the end", 400, CHUNKED + b"3\r\nabc\r\n0\r\n\n"),
+    ("no line end after a chunk", 400, CHUNKED + b"3\r\nabc0\r\n\r\n"),
+    ("no line end after the size", 400, CHUNKED + b"3xyz\r\n0\r\n\r\n"),
+    ("NUL in an extension", 400, CHUNKED + b"3;a\0b\r\nabc\r\n0\r\n\r\n"),
     ("a chunk that is longer", 400, CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n"),
     ("bare CR in an extension", 400, CHUNKED + b"3;a\rb\r\nabc\r\n0\r\n\r\n"),
     ("bare LF in an extension", 400, CHUNKED + b"3;a\nb\r\nabc\r\n0\r\n\r\n"),
@@ -206,6 +212,32 @@ def test_refused_at_once(herald: HeraldServer, sent: bytes, status: int) -> None
         assert client.rest() == b""
 
 
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        pytest.param(status, sent.replace(b"GET ", b"HEAD ", 1), id=name)
+        for name, status, sent in LINES + HEADS
+        if sent.startswith(b"GET ")
+    ],
+)
+def test_refused_without_a_body(herald: HeraldServer, sent: bytes, status: int) -> None:
+    """An answer to HEAD has none, a refusal either: it would be taken for the next answer."""
+    with RawHttp(herald.port, sent + FOLLOWING) as client:
+        answer = client.answer(to_head=True)
+        assert client.rest() == b""
+    assert answer.status == status
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_a_refused_head_behind_another(herald: HeraldServer) -> None:
+    """Which method it was is not remembered for the next request."""
+    with RawHttp(herald.port) as client:
+        client.send(get().replace(b"GET", b"HEAD"))
+        assert client.answer(to_head=True).status == 200
+        client.send(get(b"Host: y"))
+        assert client.answer().error_code == "malformed_request"
+
+
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "Content_Length", "Transfer_Encoding", "_"])
 def test_an_underscore_in_a_name(herald: HeraldServer, name: str) -> None:
     """Such a field is not seen: it would pass for the one with a hyphen."""
@@ -221,10 +253,20 @@ def test_a_sender_that_ends_too_early(herald: HeraldServer) -> None:
             assert client.answer().error_code == "malformed_request"
 
 
-def test_the_smallest_chunks_without_end(herald: HeraldServer) -> None:
-    """A body costs no more than a few times its content on the wire."""
+@pytest.mark.parametrize(
+    "chunks", [b"1\r\nx\r\n" * 32_769, (b"1;" + b"a" * 8000 + b"\r\nx\r\n") * 2_200]
+)
+def test_the_smallest_chunks_without_end(herald: HeraldServer, chunks: bytes) -> None:
+    """A body costs no more than some chunks, and a few times its content on the wire."""
     with RawHttp(herald.port, CHUNKED) as client:
-        client.send(b"1;" + b"a" * 1000 + b"\r\nx\r\n")
-        for _ in range(17):
-            client.send((b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 1000)
-        assert client.answer().status == 400
+        client.send(chunks)
+        answer = client.answer()
+    assert answer.status == 400
+    assert b"fewer and larger chunks" in answer.body
+
+
+def test_as_many_chunks_as_may_be(herald: HeraldServer) -> None:
+    """A body in as many chunks is for the app, which wants a key."""
+    with RawHttp(herald.port, CHUNKED) as client:
+        client.send(b"1\r\nx\r\n" * 32_767 + b"0\r\n\r\n")
+        assert client.answer().status == 401

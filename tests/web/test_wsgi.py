@@ -1,9 +1,12 @@
 """What the worker promises to a WSGI app (PEP 3333), and to the client about the app's answer."""
 
 import json
+import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -322,6 +325,82 @@ def test_a_client_that_goes(server: HeraldServer) -> None:
     assert "Error handling request GET /endless" not in server.log_text()
 
 
+def test_a_failure_that_nobody_foresaw(server: HeraldServer) -> None:
+    """It is answered and logged as the app's own failures are, and the connection ends."""
+    failed = closed_after(server, request("/unforeseen"))
+    assert (failed.status, failed.error_code) == (500, "internal_error")
+    server.wait_for_log("ZeroDivisionError: nobody thought of it")
+    ask(server, "/one_piece")
+
+
+def test_a_failure_behind_the_answer(server: HeraldServer) -> None:
+    """What is sent behind an answer would be taken for that to the next request: nothing is."""
+    with RawHttp(server.port, request("/not_to_be_logged") + request("/one_piece")) as client:
+        assert client.answer().body == b"one"
+        assert client.rest() == b""
+    server.wait_for_log("Error handling a connection")
+
+
+def test_a_connection_that_is_taken(server: HeraldServer) -> None:
+    """It needs no second descriptor, where none may be left, and is the taker's from then on."""
+    with RawHttp(server.port, request("/take_over") + b"unread") as client:
+        assert client.head() == b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+        ask(server, "/let_go")
+        assert client.rest() == b"unread"
+
+
+FLOOD = b"1\r\na\r\n" * 8_000
+"""Chunks that come with a single receive."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(("Content-Length: 150000", b"a" * 150_000), id="a length"),
+        pytest.param(("Transfer-Encoding: chunked", b"1e000\r\n" + b"a" * 122_880), id="a chunk"),
+        pytest.param(("Transfer-Encoding: chunked", FLOOD), id="many chunks"),
+    ],
+)
+def test_a_body_that_is_there_waits_for_others(home: Path, body: tuple[str, bytes]) -> None:
+    """Who has sent a long body holds up nobody who sends a small request after it."""
+    field, sent = body
+    end = b"\r\n0\r\n\r\n" if sent.startswith(b"1e") else b"0\r\n\r\n"
+    long = request("/order", field, method="POST", body=sent)
+    with unix_server(home) as (server, path), ExitStack() as stack:
+        # Which of those that are ready comes first is chance: so there are many.
+        one, *others = [stack.enter_context(unix_client(path)) for _ in range(16)]
+        for client in (one, *others):
+            client.sendall(request("/one_piece"))
+            assert client.recv(65_536).endswith(b"one")
+        os.kill(server.worker_pid, signal.SIGSTOP)
+        try:
+            one.sendall(long + (b"" if "Length" in field else end))
+            for other in others:
+                other.sendall(request("/order"))
+        finally:
+            os.kill(server.worker_pid, signal.SIGCONT)
+        assert one.recv(65_536).endswith(b"\r\n\r\n16")
+
+
+@contextmanager
+def unix_server(home: Path) -> Iterator[tuple[HeraldServer, Path]]:
+    """Start a server of the app behind a Unix socket, which takes a long body at once."""
+    server, path = HeraldServer(home), home / "herald.sock"
+    try:
+        server.start("--bind", f"unix:{path}", "tests.web.wsgi_app:app")
+        yield server, path
+    finally:
+        server.stop()
+
+
+def unix_client(path: Path) -> socket.socket:
+    """Connect to it."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(str(path))
+    return client
+
+
 def test_a_client_that_does_not_read(server: HeraldServer) -> None:
     """It holds its place for a while, and not for ever."""
     closed = server.log_text().count("closed: endless")
@@ -329,17 +408,26 @@ def test_a_client_that_does_not_read(server: HeraldServer) -> None:
         wait_until(lambda: server.log_text().count("closed: endless") > closed, "the end")
 
 
+def test_a_client_that_reads_too_slowly(server: HeraldServer) -> None:
+    """Whoever takes a little now and then does not hold its place for ever either."""
+    closed = server.log_text().count("closed: endless")
+    with RawHttp(server.port, request("/endless")) as client:
+        assert b"chunked" in client.head()
+
+        def reads_until_closed() -> bool:
+            # As much as lets the server send again and again.
+            for _ in range(4):
+                assert client.chunk()
+            return server.log_text().count("closed: endless") > closed
+
+        wait_until(reads_until_closed, "the end")
+
+
 def test_a_unix_socket(home: Path) -> None:
     """Behind a Unix socket there is neither address nor port; the app finds what it must."""
-    server, path = HeraldServer(home), home / "herald.sock"
-    try:
-        server.start("--bind", f"unix:{path}", "tests.web.wsgi_app:app")
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
-            client.sendall(request("/", "Connection: close"))
-            answer = b"".join(iter(lambda: client.recv(65_536), b""))
-    finally:
-        server.stop()
+    with unix_server(home) as (_, path), unix_client(path) as client:
+        client.sendall(request("/", "Connection: close"))
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert (told["REMOTE_ADDR"], told["SERVER_NAME"], told["SERVER_PORT"]) == (
         "",

@@ -1,11 +1,14 @@
 """The shape of what is published and joined. Shape only: no lookups, no side effects."""
 
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Required, TypedDict, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from orjson import OPT_STRICT_INTEGER, JSONEncodeError, dumps
 
 from logger_lib import JsonObject, JsonValue
 from webapp.errors import ValidationFailed
@@ -14,6 +17,12 @@ from webapp.events.event import Event
 MAX_NAME = 200
 MAX_ROOMS = 100
 MAX_EXCLUDED = 1000
+
+MAX_UNKNOWN = 20
+"""How many keys that an event does not have are named: a body has room for 100,000."""
+
+VALUES_A_TURN = 5_000
+"""How many values are looked at one by one before others get their turn: 1 to 2 ms."""
 
 KNOWN_NAMES = 10_000
 """How many names of events and rooms are remembered as good: validating them takes the longest."""
@@ -27,6 +36,8 @@ RESERVED_NAMES = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 
+BACKSLASH = ord("\\")
+_NUL = b"\\u0000"
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -47,7 +58,10 @@ def _not_reserved(value: str) -> None:
 
 
 class JsonObjectField(fields.Field[JsonObject]):
-    """A JSON object that every destination can hold: integers of 64 bits, no NUL in a key."""
+    """A JSON object that every destination can hold: integers of 64 bits, no NUL in a key.
+
+    Nearly all are seen to be good by orjson, in a tenth of the time that going through them takes.
+    """
 
     def _deserialize(
         self,
@@ -58,33 +72,88 @@ class JsonObjectField(fields.Field[JsonObject]):
     ) -> JsonObject:
         if not isinstance(value, dict):
             raise ValidationError("Must be an object.")
-        waiting: list[JsonObject | list[JsonValue]] = [value]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, dict):
-                _check_keys(item)
-                children: Iterable[JsonValue] = item.values()
-            else:
-                children = item
-            for child in children:
-                # By their exact types: this runs for every value of every event.
-                kind = type(child)
-                if kind is dict or kind is list:
-                    waiting.append(cast("JsonObject | list[JsonValue]", child))
-                elif kind is int and child not in INTEGERS:
-                    raise ValidationError(
-                        f"{child} does not fit into 64 bits: send it as a string."
-                    )
+        try:
+            text = dumps(value, option=OPT_STRICT_INTEGER)
+        except JSONEncodeError:  # an integer beyond 53 bits
+            _check_values(value)
+        else:
+            if BACKSLASH in text and _NUL in text:
+                _check_values(value)
         return value
 
 
-def _check_keys(item: JsonObject) -> None:
-    if "\0" in "".join(item):
-        raise ValidationError("A key must not contain NUL: MongoDB cannot hold it.")
+def _check_values(value: JsonObject) -> None:
+    for number, item in enumerate(_all_in(value), 1):
+        if type(item) is int and item not in INTEGERS:
+            raise ValidationError(f"{item} does not fit into 64 bits: send it as a string.")
+        if not number % VALUES_A_TURN:
+            time.sleep(0)
 
 
-def _room_name() -> fields.String:
-    return fields.String(validate=_plain_name)
+def _all_in(value: JsonObject) -> Iterator[JsonValue]:
+    """Yield all values in ``value``, at any depth; raise where a key must not be.
+
+    Arrays and objects come twice, so that turns are given however they are nested.
+    """
+    waiting: list[JsonObject | list[JsonValue]] = [value]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        if isinstance(item, dict) and "\0" in "".join(item):
+            raise ValidationError("A key must not contain NUL: MongoDB cannot hold it.")
+        for child in item.values() if isinstance(item, dict) else item:
+            if isinstance(child, dict | list):
+                waiting.append(child)
+            yield child
+
+
+class TextsField(fields.Field[list[str]]):
+    """A list of strings, of which there are not too many, each as ``validate_each`` says.
+
+    How many there are is looked at first, and only the first that is no string is told:
+    marshmallow's own list words an error for each of a million.
+    """
+
+    def __init__(
+        self,
+        length: validate.Length,
+        validate_each: Callable[[str], None] | None = None,
+        *,
+        data_key: str | None = None,
+    ) -> None:
+        super().__init__(data_key=data_key)
+        self._check_length = length
+        self._validate_each = validate_each
+
+    def _deserialize(
+        self,
+        value: JsonValue,
+        attr: str | None,  # noqa: ARG002 - marshmallow's signature
+        data: Mapping[str, JsonValue] | None,  # noqa: ARG002
+        **kwargs: bool,  # noqa: ARG002
+    ) -> list[str]:
+        if not isinstance(value, list):
+            raise ValidationError("Must be an array.")
+        self._check_length(value)
+        texts: list[str] = []
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                raise ValidationError({index: ["Must be a string."]})
+            texts.append(item)
+        if self._validate_each:
+            _validate_all(texts, self._validate_each)
+        return texts
+
+
+def _validate_all(texts: list[str], validate_each: Callable[[str], None]) -> None:
+    wrong: dict[str | int, list[str]] = {}
+    for index, text in enumerate(texts):
+        try:
+            validate_each(text)
+        except ValidationError as error:
+            wrong[index] = [str(error)]
+    if wrong:
+        raise ValidationError(wrong)
 
 
 class EventSchema(Schema):
@@ -97,11 +166,9 @@ class EventSchema(Schema):
 
     event = fields.String(required=True, validate=[_plain_name, _not_reserved])
     data = JsonObjectField(required=True)
-    room = _room_name()
-    rooms = fields.List(_room_name(), validate=validate.Length(min=1, max=MAX_ROOMS))
-    excluded = fields.List(
-        fields.String(), data_key="except", validate=validate.Length(max=MAX_EXCLUDED)
-    )
+    room = fields.String(validate=_plain_name)
+    rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), _plain_name)
+    excluded = TextsField(validate.Length(max=MAX_EXCLUDED), data_key="except")
 
 
 class JoinSchema(Schema):
@@ -171,7 +238,9 @@ def _known_good(key: str, value: str) -> str:
 
 
 def _load_any(body: JsonObject) -> LoadedEvent:
+    unknown = islice((key for key in body if key not in _fields), MAX_UNKNOWN)
+    named = {key: body[key] for key in (*(body.keys() & _fields.keys()), *unknown)}
     try:
-        return cast("LoadedEvent", _event_schema.load(body))
+        return cast("LoadedEvent", _event_schema.load(named))
     except ValidationError as error:
         raise ValidationFailed.from_schema(error) from error

@@ -21,6 +21,9 @@ READ_AHEAD = 2 * 1_048_576
 MAX_IN_CHUNKS = 8 * READ_AHEAD
 """What a body in chunks may have on the wire: the smallest chunks are six times their content."""
 
+MAX_CHUNKS = 32_768
+"""Of one body: each is work of its own, and those of what an app takes can have 32 bytes."""
+
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 16 * 1_048_576
 """What is still read of what is not served, so that its sender gets to read the refusal."""

@@ -33,13 +33,27 @@ client has sent behind the request. What the app returns afterwards is not looke
 
 HEAD_END = b"\r\n\r\n"
 CR = 0x0D
+HEAD = b"HEAD "
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+DECODED_A_TURN = 16_384
+"""Bytes of a body in chunks: of the smallest chunks about 3 ms."""
 
 
 class HttpConnection:
     """Serves one client."""
 
-    __slots__ = ("_awaits_first", "_environ", "_service", "_stream", "_taken", "_unread")
+    __slots__ = (
+        "_answered",
+        "_awaits_first",
+        "_environ",
+        "_is_head",
+        "_service",
+        "_stream",
+        "_taken",
+        "_unread",
+    )
 
     def __init__(
         self, service: HttpService, stream: ClientStream, environ: WSGIEnvironment
@@ -50,6 +64,8 @@ class HttpConnection:
         self._environ = environ
         self._unread = b""
         self._awaits_first = True
+        self._answered = False
+        self._is_head = False
         self._taken = False
         environ[TAKE_OVER] = self._take_over
 
@@ -61,6 +77,8 @@ class HttpConnection:
             self._service.slow_readers += 1
         except Lost:
             pass
+        except Exception:
+            self._service.log.exception("Error handling a connection")
         finally:
             self._environ.clear()  # it leads back here
             self._stream.close()
@@ -73,6 +91,13 @@ class HttpConnection:
                     self._stream.give_turn()
         except Refused as refusal:
             self._refuse(refusal)
+        except Lost:
+            raise
+        except Exception:
+            # Behind an answer, this one would be taken for that to the next request.
+            if not self._answered:
+                self._refuse(failed())
+            raise
 
     def _refuse(self, refusal: Refused) -> None:
         service = self._service
@@ -80,7 +105,8 @@ class HttpConnection:
         service.log.info(
             "Refused a request from %s: %s", self._environ["REMOTE_ADDR"], refusal.message
         )
-        self._stream.send(refusal.to_wire(http_date()))
+        self._stream.begin_answer()
+        self._stream.send(refusal.to_wire(http_date(), is_head=self._is_head))
         self._stream.linger(LINGER_SECONDS, LINGER_BYTES)
 
     # Reading
@@ -114,6 +140,7 @@ class HttpConnection:
             end = data.find(HEAD_END, searched)
             if end >= 0:
                 break
+            self._is_head = data.startswith(HEAD)
             check_begin(data)
             searched = max(0, len(data) - len(HEAD_END) + 1)
             more = self._stream.receive(deadline)
@@ -145,12 +172,22 @@ class HttpConnection:
 
     def _read_chunks(self, request: Request) -> bytes:
         body = ChunkedBody(READ_AHEAD, MAX_IN_CHUNKS)
-        self._unread = body.feed(self._unread)
+        self._decode(body, self._unread)
         if body.wants_more:
             deadline = self._await_body(request)
             while body.wants_more:
-                self._unread = body.feed(self._receive_body(deadline))
+                self._decode(body, self._receive_body(deadline))
         return body.take()
+
+    def _decode(self, body: ChunkedBody, data: bytes) -> None:
+        behind = b""
+        for at in range(0, len(data), DECODED_A_TURN):
+            if not body.wants_more:
+                behind += data[at:]
+                break
+            self._stream.give_turn()
+            behind = body.feed(data[at : at + DECODED_A_TURN])
+        self._unread = behind
 
     def _await_body(self, request: Request) -> float:
         if request.awaits_continue:
@@ -158,6 +195,7 @@ class HttpConnection:
         return monotonic() + BODY_SECONDS
 
     def _receive_body(self, deadline: float) -> bytes:
+        self._stream.give_turn()
         try:
             data = self._stream.receive(deadline)
         except TooSlow:
@@ -171,6 +209,7 @@ class HttpConnection:
 
     def _serve_one(self, head: bytes) -> bool:
         """Serve a request, and say whether another one may follow."""
+        self._is_head = head.startswith(HEAD)
         request = read_head(head, self._environ.copy())
         service = self._service
         service.requests += 1
@@ -195,13 +234,16 @@ class HttpConnection:
             and not service.is_stopping,
         )
         began = monotonic()
+        self._stream.begin_answer()
         self._run_app(environ, answer)
         if self._taken:
             return False
+        self._answered = True
         if service.logs_access:
             service.log_access(answer, environ, began)
         if not is_whole:
             self._stream.linger(LINGER_SECONDS, LINGER_BYTES)
+        self._answered = False
         return answer.keeps_alive
 
     def _run_app(self, environ: WSGIEnvironment, answer: Answer) -> None:

@@ -16,13 +16,13 @@ class Refused(Exception):
         self.code = code
         self.message = message
 
-    def to_wire(self, date: str) -> bytes:
-        """Return the whole answer; ``date`` is its ``Date``."""
+    def to_wire(self, date: str, *, is_head: bool) -> bytes:
+        """Return the whole answer; ``date`` is its ``Date``. One to ``HEAD`` has no body."""
         body = orjson.dumps(envelope(self.code, self.message))
         return (
             f"HTTP/1.1 {self.status}\r\nDate: {date}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
+        ).encode() + (b"" if is_head else body)
 
 
 def malformed(message: str) -> Refused:

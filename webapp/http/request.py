@@ -29,6 +29,9 @@ BEGINS = frozenset({b"", b"\r", *(method[:1] for method in METHODS)})
 """The bytes with which a request can begin."""
 
 VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
+MAX_LENGTH_DIGITS = 19
+"""Of a ``Content-Length``: what 64 bits hold."""
+
 ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
 """Fields of which a second one would leave open which of the two counts."""
 
@@ -193,7 +196,8 @@ def _take_fields(request: Request, environ: WSGIEnvironment) -> None:
 
 
 def _length_of(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    # Python reads no number of thousands of digits, and zeros before it make none of them longer.
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_LENGTH_DIGITS:
         raise malformed("Content-Length is a number of bytes")
     return int(text)
 

@@ -5,7 +5,6 @@ This is all of the package that knows of the event loop.
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
 from time import monotonic
@@ -20,6 +19,10 @@ RECEIVE_BYTES = 65_536
 
 SEND_SECONDS = 30.0
 """How long a client may take nothing of an answer."""
+
+SEND_RATE = 16_384
+"""Bytes of an answer for which a client is granted another second: whoever takes a few now and then
+would hold a place for ever."""
 
 TURN_SECONDS = 0.002
 """How long a client is served whose next request is always there, until others get their turn."""
@@ -40,7 +43,7 @@ class DoesNotRead(Lost):
 class ClientStream:
     """The connection to one client."""
 
-    __slots__ = ("_descriptor", "_listener", "_socket", "_turn_began", "_waiting")
+    __slots__ = ("_descriptor", "_listener", "_patience", "_socket", "_turn_began", "_waiting")
 
     def __init__(self, client: socket.socket) -> None:
         # The socket below, which says so when it would have to wait.
@@ -49,6 +52,7 @@ class ClientStream:
         self._socket = client
         self._descriptor = client.fileno()
         self._turn_began = monotonic()
+        self._patience = SEND_SECONDS
         self._listener: FdListener | None = None
         self._waiting: GreenThread[None] | None = None
         client.setblocking(False)
@@ -71,14 +75,20 @@ class ClientStream:
         A client that was just answered has nothing to be read yet, so it is not tried first.
         """
         self._wait_to_read(deadline)
-        self._turn_began = monotonic()
         return self.receive(deadline)
 
     def give_turn(self) -> None:
-        """Let others have their turn where this client has had its own: reading does not wait."""
+        """Let others have their turn where this client has had its own.
+
+        What has come already is read without waiting, a long body as well as a next request.
+        """
         if monotonic() - self._turn_began > TURN_SECONDS:
             eventlet.sleep(0)
             self._turn_began = monotonic()
+
+    def begin_answer(self) -> None:
+        """Have all the patience again with a client that does not read: this is another answer."""
+        self._patience = SEND_SECONDS
 
     def send(self, data: bytes) -> None:
         """Send all of ``data``; raises ``Lost``."""
@@ -96,13 +106,23 @@ class ClientStream:
 
     def _send_rest(self, data: memoryview) -> None:
         while data:
-            try:
-                hubs.trampoline(
-                    self._descriptor, write=True, timeout=SEND_SECONDS, timeout_exc=DoesNotRead
-                )
-            except OSError as error:
-                raise Lost from error
-            data = data[self._send_now(data) :]
+            self._wait_to_send()
+            sent = self._send_now(data)
+            self._patience = min(SEND_SECONDS, self._patience + sent / SEND_RATE)
+            data = data[sent:]
+
+    def _wait_to_send(self) -> None:
+        began = monotonic()
+        try:
+            hubs.trampoline(
+                self._descriptor,
+                write=True,
+                timeout=max(0.0, self._patience),
+                timeout_exc=DoesNotRead,
+            )
+        except OSError as error:
+            raise Lost from error
+        self._patience -= monotonic() - began
 
     def _wait_to_read(self, deadline: float) -> None:
         # The loop keeps its listener from one wait to the next: a client that sends a request and
@@ -119,6 +139,7 @@ class ClientStream:
         finally:
             self._waiting = None
             timer.cancel()
+        self._turn_began = monotonic()
 
     def _readable(self, _descriptor: int) -> None:
         if self._waiting is not None:
@@ -154,10 +175,15 @@ class ClientStream:
             self._socket.shutdown(socket.SHUT_WR)
             while most > 0 and (data := self.receive(deadline)):
                 most -= len(data)
+                self.give_turn()
 
     def hand_over(self) -> int:
-        """Return a descriptor of the connection that outlives this stream."""
-        return os.dup(self._descriptor)
+        """Return the connection's descriptor, which is the caller's from now on.
+
+        Not a second one: there may be none left.
+        """
+        self._stop_listening()
+        return self._socket.detach()
 
     def close(self) -> None:
         """Close our side."""
