@@ -132,7 +132,7 @@ class Server:
 
     def _start(self) -> None:
         command = [*self.contender.command]
-        if self.contender is HERALD:
+        if self.contender.name == HERALD.name:
             self.token = self._issue_key()
             command += ["--bind", f"127.0.0.1:{self.port}"]
         self._process = subprocess.Popen(  # noqa: S603 - the commands above

@@ -4,16 +4,18 @@
 destination, each of which imports its own optional package.
 """
 
-from logger_lib.batching import BatchedLogger, BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import BatchedLogger, BatchedLoggerFactory, Sink
 from logger_lib.counters import Counters
 from logger_lib.discovery import load_factory_class, make_factories
 from logger_lib.drivers import DRIVERS
 from logger_lib.errors import (
     DestinationNotReadable,
     DestinationUnavailable,
+    DestinationUnreachable,
     LoggerLibError,
     NoLoggerBound,
     NotALoggerFactory,
+    ReadTooLong,
     RecordsRejected,
     SettingMissing,
     UnknownDestination,
@@ -24,10 +26,12 @@ from logger_lib.group import LoggerGroup
 from logger_lib.identifier import Identifier, identifier_of
 from logger_lib.ids import uuid7
 from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.limits import Limits
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.offload import Offload, inline
 from logger_lib.record import Level, LogRecord, delivery_record, event_record
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
+from logger_lib.spool import SpoolPlace
 
 __all__ = [
     "DRIVERS",
@@ -36,6 +40,7 @@ __all__ = [
     "Counters",
     "DestinationNotReadable",
     "DestinationUnavailable",
+    "DestinationUnreachable",
     "Failure",
     "Frame",
     "Identifier",
@@ -53,10 +58,12 @@ __all__ = [
     "NoLoggerBound",
     "NotALoggerFactory",
     "Offload",
+    "ReadTooLong",
     "RecordsRejected",
     "Refusal",
     "SettingMissing",
     "Sink",
+    "SpoolPlace",
     "UnknownDestination",
     "delivery_record",
     "escape",

@@ -6,6 +6,8 @@ LoggerLibError
 ├── DestinationNotReadable   ``create_reader`` of a destination that can only be written
 ├── DestinationUnavailable   the optional package of a destination is not installed
 ├── NotALoggerFactory        an entry point names something that is not a factory
+├── DestinationUnreachable   a destination did not answer a read
+├── ReadTooLong              a read found too little in the time that it may take
 ├── RecordsRejected          a destination refused some records of a batch and wrote the rest
 └── NoLoggerBound            ``current_logger`` outside a registered blueprint
 """
@@ -69,12 +71,32 @@ class NotALoggerFactory(LoggerLibError):
         )
 
 
-class RecordsRejected(LoggerLibError):
-    """Some records of a batch can never be written there; the rest of the batch was."""
+class DestinationUnreachable(LoggerLibError):
+    """The destination did not answer; the same read may succeed in a moment."""
 
-    def __init__(self, records: "Sequence[LogRecord]", reason: str) -> None:
-        super().__init__(f"{len(records)} refused, the first because {reason}")
-        self.records = records
+    def __init__(self, destination: str) -> None:
+        super().__init__(f"the log in {destination} is out of reach: try again in a moment")
+
+
+class ReadTooLong(LoggerLibError):
+    """What was asked for is too rare among what has to be looked at for it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"nothing more was found in {seconds:g} s: ask for less, such as a shorter time"
+        )
+
+
+class RecordsRejected(LoggerLibError):
+    """Some records of a batch can never be written there; the rest of the batch was.
+
+    ``refusals`` are all of these records, each with the reason.
+    """
+
+    def __init__(self, refusals: "Sequence[tuple[LogRecord, str]]") -> None:
+        first = f", the first because {refusals[0][1]}" if refusals else ""
+        super().__init__(f"{len(refusals)} refused{first}")
+        self.refusals = refusals
 
 
 class NoLoggerBound(LoggerLibError):

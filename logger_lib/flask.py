@@ -11,7 +11,7 @@ from logger_lib.discovery import make_factories
 from logger_lib.errors import NoLoggerBound
 from logger_lib.group import LoggerGroup
 from logger_lib.json_value import JsonValue
-from logger_lib.logger import Logger, LoggerFactory, LogReader
+from logger_lib.logger import LoggerFactory, LogReader
 
 _EXTENSION = "logger_lib"
 
@@ -48,7 +48,7 @@ def register_blueprint(
     *,
     loggers: Iterable[str],
     **options: Unpack[RegistrationOptions],
-) -> Logger:
+) -> LoggerGroup:
     """Register ``blueprint`` and bind this registration to ``loggers``; return them as one.
 
     Registered again under another ``name``, the same blueprint can have other loggers. Blueprints
@@ -67,7 +67,7 @@ def register_blueprint(
     return group
 
 
-def current_logger() -> Logger:
+def current_logger() -> LoggerGroup:
     """Return the logger of the registration that handles the current request.
 
     Raises ``NoLoggerBound`` where that is none of ``register_blueprint`` of this module.

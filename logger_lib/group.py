@@ -1,61 +1,128 @@
 """Several loggers that act as one."""
 
+from __future__ import annotations
+
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from logger_lib.logger import Logger
 from logger_lib.notice import Notice
 from logger_lib.record import LogRecord
+
+_LOSS_SECONDS = 10.0
+"""For how long a flush tells of a record that a durable member refused by raising."""
 
 
 class LoggerGroup(Logger):
     """Hands each record to every member; one that raises keeps it from none of the others.
 
     ``members`` maps the name of each destination, as it is said on stderr, to its logger.
-    ``failed`` counts how often one did.
+    The group is durable where one of its members is.
     """
 
     def __init__(self, members: Mapping[str, Logger]) -> None:
-        self._members = [(logger, Notice(name)) for name, logger in members.items()]
-        self.failed = 0
-        self._lock = threading.RLock()
+        self._join([_Member(name, logger) for name, logger in members.items()])
+
+    @classmethod
+    def _of(cls, members: Iterable[_Member]) -> LoggerGroup:
+        group = cls({})
+        group._join(list(members))
+        return group
+
+    def _join(self, members: list[_Member]) -> None:
+        self._members = members
+        self._durable = [member for member in members if member.logger.durable]
+        self.durable = bool(self._durable)
+
+    @property
+    def failed(self) -> int:
+        """How often a member raised instead of taking a record."""
+        return sum(member.failed for member in self._members)
+
+    @property
+    def durable_members(self) -> LoggerGroup:
+        """The durable members alone: to flush these waits for no stalled terminal."""
+        return LoggerGroup._of(_durable_part(self._members))
+
+    def accepts(self) -> bool:
+        """Say whether every durable member accepts; the others are no reason to refuse."""
+        return all(member.accepts() for member in self._durable)
 
     def log(self, record: LogRecord) -> None:
         """Hand ``record`` to all, in the order of ``members``."""
-        for logger, notice in self._members:
+        for member in self._members:
             try:
-                logger.log(record)
+                member.logger.log(record)
             except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-                with self._lock:
-                    self.failed += 1
-                notice.cannot_write(error)
+                member.raised(error)
 
     def flush(self, timeout: float) -> bool:
-        """Flush all within ``timeout`` seconds together; True when all were done in it."""
+        """Flush all within ``timeout`` seconds together; True when all that was taken is kept."""
+        if len(self._members) == 1:
+            return self._members[0].flush(timeout)
         deadline = time.monotonic() + timeout
         # First ask all, so that they write at the same time; then wait for each.
-        for logger, notice in self._members:
-            self._flush_one(logger, notice, 0.0)
-        remaining = [
-            self._flush_one(logger, notice, max(0.0, deadline - time.monotonic()))
-            for logger, notice in self._members
-        ]
-        return all(remaining)
+        for member in self._members:
+            member.flush(0.0)
+        kept = [member.flush(max(0.0, deadline - time.monotonic())) for member in self._members]
+        return all(kept)
 
     def close(self, timeout: float = 1.0) -> None:
         """Close all within ``timeout`` seconds together."""
         deadline = time.monotonic() + timeout
-        self.flush(timeout)
-        for logger, notice in self._members:
-            try:
-                logger.close(max(0.0, deadline - time.monotonic()))
-            except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-                notice.cannot_write(error)
+        # Half of the time for all at once; of the rest each has its share, as one that hangs must
+        # leave the others the time to put on disk what they hold.
+        self.flush(timeout / 2)
+        durable_first = sorted(self._members, key=lambda member: not member.logger.durable)
+        for left, member in zip(range(len(self._members), 0, -1), durable_first, strict=True):
+            member.close(max(0.0, deadline - time.monotonic()) / left)
 
-    def _flush_one(self, logger: Logger, notice: Notice, timeout: float) -> bool:
+
+class _Member:
+    """A logger that may be a third party's and raise anything."""
+
+    def __init__(self, name: str, logger: Logger) -> None:
+        self.name = name
+        self.logger = logger
+        self.failed = 0
+        self._notice = Notice(name)
+        self._lost_at: float | None = None
+        self._lock = threading.RLock()
+
+    def raised(self, error: Exception) -> None:
+        """Count a record that the logger did not take."""
+        with self._lock:
+            self.failed += 1
+        self._lost_at = time.monotonic()
+        self._notice.cannot_write(error)
+
+    def accepts(self) -> bool:
         try:
-            return logger.flush(timeout)
+            return self.logger.accepts()
         except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-            notice.cannot_write(error)
+            self._notice.cannot_write(error)
             return False
+
+    def flush(self, timeout: float) -> bool:
+        since = time.monotonic() - _LOSS_SECONDS
+        try:
+            kept = self.logger.flush(timeout)
+        except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
+            self._notice.cannot_write(error)
+            return False
+        return kept and (self._lost_at is None or self._lost_at < since)
+
+    def close(self, timeout: float) -> None:
+        try:
+            self.logger.close(timeout)
+        except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
+            self._notice.cannot_write(error)
+
+
+def _durable_part(members: Iterable[_Member]) -> Iterable[_Member]:
+    for member in members:
+        if isinstance(member.logger, LoggerGroup):
+            yield from _durable_part(member.logger._members)
+        elif member.logger.durable:
+            yield member

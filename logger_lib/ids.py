@@ -2,6 +2,7 @@
 
 import random
 import time
+from datetime import datetime
 
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
@@ -9,9 +10,16 @@ _VARIANT = 0b10 << _LOW_BITS
 _FIRST_BITS = 73
 """One fewer than there are, so that a millisecond has room to count on."""
 _STEP_BITS = 32
+_LAST_MILLISECOND = (1 << 48) - 1
 
 _milliseconds = _random = 0
 _start = ""
+
+
+def earliest_id(milliseconds: int) -> str:
+    """Return what sorts before every UUIDv7 of that time, in milliseconds since 1970, and later."""
+    digits = f"{min(max(0, milliseconds), _LAST_MILLISECOND):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def uuid7() -> str:
@@ -35,3 +43,10 @@ def uuid7() -> str:
     # 12 bits, the variant in 2 bits, 62 bits.
     rest = f"{_random >> _LOW_BITS << 64 | _VARIANT | _random & _LOW:019x}"
     return f"{_start}{rest[:3]}-{rest[3:7]}-{rest[7:]}"
+
+
+def uuid7_at(moment: datetime) -> str:
+    """Return a UUIDv7 as it might have been made at ``moment``; those of a millisecond mix."""
+    rest = f"{_VARIANT | random.getrandbits(_LOW_BITS):016x}"
+    start = earliest_id(int(moment.timestamp() * 1000))
+    return f"{start}-7{random.getrandbits(12):03x}-{rest[:4]}-{rest[4:]}"

@@ -19,25 +19,46 @@ from logger_lib.record import LogRecord
 class Logger(ABC):
     """One destination of records."""
 
+    durable: bool = False
+    """Whether ``flush`` answers True only for what outlives this process and its host's memory."""
+
     @abstractmethod
     def log(self, record: LogRecord) -> None:
         """Take ``record``; never block on the destination, never raise for its failure."""
 
+    def accepts(self) -> bool:
+        """Say whether what is logged now can be expected to be kept; it costs next to nothing.
+
+        A program that answers for its records asks this first, and turns work away meanwhile.
+        """
+        return True
+
     @abstractmethod
     def flush(self, timeout: float) -> bool:
-        """Write what was taken before this call; say whether it was done in ``timeout`` seconds."""
+        """Write at once what was taken before this call; say whether all of it is kept.
+
+        False where ``timeout`` seconds were too short, and where something was lost a moment ago.
+        """
 
     @abstractmethod
     def close(self, timeout: float = 1.0) -> None:
         """Flush, then release what the logger holds, within ``timeout`` seconds together.
 
-        What could not be written in that time is lost, and counted as dropped.
+        What could neither be written nor kept on disk in that time is counted as dropped.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """Which records to read; None means any. ``since`` is included, ``until`` is not."""
+    """Which records to read; None means any. ``since`` is included, ``until`` is not.
+
+    ``events_only`` asks for the first records of events, whose ids are the events'. Each of
+    ``words`` has to be one of the record (``words_of``). Records of deliveries are found by
+    ``event_id``, and where neither app, event, room nor words are asked for.
+
+    ``since`` and ``until`` look for ``time`` where the ids (UUIDv7) say that it is, and 10 s to
+    both sides: whoever logs records of another time gives them ids of that time (``uuid7_at``).
+    """
 
     app: str | None = None
     event: str | None = None
@@ -47,6 +68,8 @@ class LogQuery:
     until: datetime | None = None
     before: str | None = None
     limit: int = 100
+    events_only: bool = False
+    words: tuple[str, ...] = ()
 
 
 class LogReader(ABC):

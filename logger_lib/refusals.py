@@ -31,4 +31,4 @@ def split_writable(
 def raise_refusals(refusals: Sequence[Refusal]) -> None:
     """Raise ``RecordsRejected`` where there are any."""
     if refusals:
-        raise RecordsRejected([record for record, _ in refusals], refusals[0][1])
+        raise RecordsRejected(refusals)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from logger_lib import batching
+from logger_lib.lifetime import open_pipelines
 from tests.services import herald as servers
 from tests.services.herald import HeraldServer, wait_until
 
@@ -39,13 +39,13 @@ def nothing_left_behind() -> Iterator[None]:
     What fixtures of a wider scope have started was there before, and may stay.
     """
     threads, started = set(threading.enumerate()), set(servers.running)
-    loggers = set(batching._open_loggers)
+    loggers = set(open_pipelines)
     yield
     left_running = servers.running - started
     for server in left_running:
         server.stop()
     assert not left_running, "a server is left running: start it in a with block"
-    opened = set(batching._open_loggers) - loggers
+    opened = set(open_pipelines) - loggers
     unflushed = [logger for logger in opened if not logger.flush(END_SECONDS)]
     assert not unflushed, "a logger is left unflushed: close it"
     wait_until(

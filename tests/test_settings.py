@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from webapp.access.secret import load_secret
-from webapp.environment import SocketAuth
+from webapp.environment import EventAck, SocketAuth
 from webapp.settings import Settings, SettingsInvalid, documented
 
 _ROOT = Path(__file__).parents[1]
@@ -30,6 +30,9 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         port=1055,
         home=home,
         event_loggers=("logging", "sql"),
+        event_ack=EventAck.STORED,
+        spool_max_bytes=268_435_456,
+        event_retention_days=None,
         max_sockets=10_000,
         socket_queue_bytes=1_048_576,
         socket_auth=SocketAuth.REQUIRED,
@@ -51,6 +54,9 @@ def test_every_variable_is_read() -> None:
             "PORT": " 8080 ",
             "HERALD_HOME": "/srv/herald",
             "EVENT_LOGGERS": "console, sql,console",
+            "EVENT_ACK": "queued",
+            "SPOOL_MAX_BYTES": "1048576",
+            "EVENT_RETENTION_DAYS": "30",
             "MAX_SOCKETS": "5",
             "SOCKET_QUEUE_BYTES": "2048",
             "SOCKET_AUTH": "open",
@@ -69,6 +75,9 @@ def test_every_variable_is_read() -> None:
         port=8080,
         home=Path("/srv/herald"),
         event_loggers=("console", "sql"),
+        event_ack=EventAck.QUEUED,
+        spool_max_bytes=1_048_576,
+        event_retention_days=30,
         max_sockets=5,
         socket_queue_bytes=2048,
         socket_auth=SocketAuth.OPEN,
@@ -88,6 +97,9 @@ def test_all_errors_are_named_at_once() -> None:
     wrong = {
         "PORT": "0",
         "EVENT_LOGGERS": "sql,no good",
+        "EVENT_ACK": "never",
+        "SPOOL_MAX_BYTES": "1",
+        "EVENT_RETENTION_DAYS": "0",
         "MAX_SOCKETS": "many",
         "SOCKET_AUTH": "none",
         "CORS_ORIGINS": "https://example.com/path",

@@ -1,8 +1,9 @@
 """The composition root: the one place that names concrete classes and joins them."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TextIO
 
 from flask import Flask
@@ -10,18 +11,27 @@ from flask_pymongo import PyMongo
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from logger_lib import Logger, LoggerFactory, LoggerGroup, LoggerLibError, load_factory_class
+from logger_lib import (
+    DestinationNotReadable,
+    Logger,
+    LoggerFactory,
+    LoggerGroup,
+    LoggerLibError,
+    LogReader,
+    load_factory_class,
+)
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LoggingLoggerFactory
 from logger_lib.destinations.mongodb import (
+    CLIENT_OPTIONS,
     COLLECTION,
     DATABASE,
-    TIMEOUT_MS,
     MongoLoggerFactory,
 )
 from logger_lib.destinations.sentry import SentryLoggerFactory
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
+from logger_lib.spool import SpoolPlace
 from webapp import capacity
 from webapp.access.cli import make_keys_cli
 from webapp.access.first_key import DEFAULT_APP
@@ -34,8 +44,14 @@ from webapp.drain import Drain
 from webapp.end import End
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
+from webapp.events.acknowledgement import Acknowledgements
+from webapp.events.cli import make_events_cli
+from webapp.events.cursor import Cursors
+from webapp.events.event_log import EventLog
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
 from webapp.events.publisher import Publisher
+from webapp.events.reading import make_reading_blueprint
+from webapp.events.retention import Retention
 from webapp.events.shared_answers import SharedAnswers
 from webapp.events.short_way import PATH, PublishShortWay
 from webapp.events.views import make_events_blueprint
@@ -64,6 +80,7 @@ class Access:
     database: Database
     keys: ApiKeys
     gate: Gate
+    secret: str = field(repr=False)
 
 
 def build_app(settings: Settings | None = None) -> Flask:
@@ -93,22 +110,29 @@ def _build_app(settings: Settings) -> Flask:
     rooms = RoomManager(Broadcasts())
     answers = _make_answers(settings)
     publisher = Publisher(rooms)
+    acknowledgements = Acknowledgements(settings.event_ack)
     events_logger = register_blueprint(
         app,
-        make_events_blueprint(publisher, access.gate, answers),
+        make_events_blueprint(publisher, access.gate, answers, acknowledgements),
         loggers=settings.event_loggers,
     )
     sockets = _make_sockets(app, settings, access, rooms, server_logger)
-    way = PublishShortWay(publisher, access.gate, events_logger)
+    way = PublishShortWay(publisher, access.gate, events_logger, acknowledgements.of(events_logger))
     app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
+    log = EventLog(_first_reader(factories.values()))
+    app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     app.cli.add_command(make_keys_cli(lambda: access.keys))
+    app.cli.add_command(make_events_cli(lambda: log, access.keys.find_app))
     start = Start(
         settings,
         access.keys,
         access.gate,
         factories.values(),
-        background=[RevocationWatch(rooms, access.gate.revoked_among).run],
+        background=[
+            RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
+            *_retention(settings, factories.values()),
+        ],
     )
     drain = app.extensions[DRAIN] = Drain(
         sockets,
@@ -132,10 +156,32 @@ def _build_app(settings: Settings) -> Flask:
 
 def _make_access(settings: Settings) -> Access:
     database = Database(settings.database_url, make_offload())
-    signer = KeySigner(load_secret(settings))
+    secret = load_secret(settings)
+    signer = KeySigner(secret)
     database.migrate()
     keys = ApiKeys(database, signer)
-    return Access(database, keys, Gate(keys, signer))
+    return Access(database, keys, Gate(keys, signer), secret)
+
+
+def _first_reader(factories: Iterable[LoggerFactory]) -> LogReader | None:
+    for factory in factories:
+        try:
+            return factory.create_reader()
+        except DestinationNotReadable:
+            continue
+    return None
+
+
+def _retention(settings: Settings, factories: Iterable[LoggerFactory]) -> list[Callable[[], None]]:
+    """Return what deletes old records, for destinations that do not do it themselves."""
+    days = settings.event_retention_days
+    if days is None:
+        return []
+    return [
+        Retention(factory.delete_before, days).run
+        for factory in factories
+        if isinstance(factory, SqlLoggerFactory)
+    ]
 
 
 def _make_factories(
@@ -163,7 +209,9 @@ def _make_factory(
     if name == "console":
         return ConsoleLoggerFactory(offload=make_offload())
     if name == "sql":
-        return SqlLoggerFactory(database.engine, offload=database.offload)
+        return SqlLoggerFactory(
+            database.engine, offload=database.offload, spool=_spool_place(settings)
+        )
     if name == "mongodb":
         return _mongodb(app, settings, clients)
     if name == "sentry":
@@ -176,19 +224,24 @@ def _mongodb(
     app: Flask, settings: Settings, clients: list[Callable[[], None]]
 ) -> MongoLoggerFactory:
     provider = app.json
-    mongo = PyMongo(
-        app,
-        settings.mongo_uri,
-        serverSelectionTimeoutMS=TIMEOUT_MS,
-        connectTimeoutMS=TIMEOUT_MS,
-        socketTimeoutMS=TIMEOUT_MS,
-    )
+    mongo = PyMongo(app, settings.mongo_uri, **CLIENT_OPTIONS)
     # Flask-PyMongo would have the app's JSON speak BSON.
     app.json = provider
     client = mongo.cx
     assert client is not None  # noqa: S101  PyMongo(app) has connected it
     clients.append(client.close)
-    return MongoLoggerFactory(client.get_default_database(DATABASE)[COLLECTION])
+    collection = client.get_default_database(DATABASE)[COLLECTION]
+    days = settings.event_retention_days
+    return MongoLoggerFactory(
+        collection,
+        spool=_spool_place(settings),
+        keep=None if days is None else timedelta(days=days),
+    )
+
+
+def _spool_place(settings: Settings) -> SpoolPlace:
+    # An offload of its own: the disk must not wait for a database that hangs.
+    return SpoolPlace(settings.home, settings.spool_max_bytes, make_offload())
 
 
 def _sentry(settings: Settings) -> SentryLoggerFactory:

@@ -35,6 +35,13 @@ class SocketAuth(StrEnum):
     OPEN = "open"
 
 
+class EventAck(StrEnum):
+    """When a publish is answered."""
+
+    STORED = "stored"
+    QUEUED = "queued"
+
+
 def directory(value: str) -> Path:
     """Return the directory that ``value`` names, seen from where the process was started."""
     # Absolute from the start: the data must not move when something changes the directory.
@@ -120,8 +127,9 @@ class Environment(Schema):
         metadata=_about(
             "./instance",
             "a directory",
-            "The directory for what Herald keeps on this host: the SQLite database, the secret key."
-            " Give it a disk that lives longer than the process.",
+            "The directory for what Herald keeps on this host: the SQLite database, the secret key,"
+            " and records on their way to a destination that is out of reach. Give it a disk that"
+            " lives longer than the process.",
         ),
     )
     event_loggers = fields.Function(
@@ -133,6 +141,41 @@ class Environment(Schema):
             "Where every event and delivery is recorded: logging, console, mongodb, sentry, sql, or"
             " one that a package adds. With MONGO_URI the default is logging,mongodb; SENTRY_DSN"
             " adds sentry to the default.",
+        ),
+    )
+    event_ack = fields.Enum(
+        EventAck,
+        by_value=True,
+        data_key="EVENT_ACK",
+        load_default=EventAck.STORED,
+        metadata=_about(
+            "stored",
+            "stored or queued",
+            "stored: a publish is answered when every durable logger (sql, mongodb) has committed"
+            " it, or this host's disk where one is out of reach. queued: it is answered at once,"
+            " and what was not written yet is lost when the process is killed.",
+        ),
+    )
+    spool_max_bytes = fields.Integer(
+        data_key="SPOOL_MAX_BYTES",
+        load_default=256 * 1_048_576,
+        validate=validate.Range(1_048_576, 1 << 40),
+        metadata=_about(
+            "268435456",
+            "a whole number from 1048576 to 1099511627776",
+            "How much each durable logger may keep in HERALD_HOME/spool while its destination is"
+            " out of reach. Beyond it a publish is refused with 503 until there is room again.",
+        ),
+    )
+    event_retention_days = fields.Integer(
+        data_key="EVENT_RETENTION_DAYS",
+        load_default=None,
+        validate=validate.Range(1, 36_500),
+        metadata=_about(
+            "",
+            "a whole number from 1 to 36500",
+            "After how many days events and deliveries are deleted from sql and mongodb. Unset, they"
+            " are kept for ever.",
         ),
     )
     max_sockets = fields.Integer(

@@ -9,6 +9,8 @@ HeraldError
 ├── UnsupportedMedia     415  the body is not announced as JSON
 ├── ValidationFailed     422  by field
 ├── IdempotencyKeyReused 422  the Idempotency-Key came with another body before
+├── SearchTooLong        422  a search finds too little among what it has to look at
+├── LogNotReadable       501  no logger of this server can be read
 ├── TooManySockets       503  every place for a socket is taken
 └── Unavailable          503  a part that the answer needs is out of reach; says when to come back
 """
@@ -120,6 +122,20 @@ class IdempotencyKeyReused(HeraldError):
 
     status = 422
     code = "idempotency_key_reused"
+
+
+class LogNotReadable(HeraldError):
+    """The log goes only to loggers that cannot be read."""
+
+    status = 501
+    code = "log_not_readable"
+
+
+class SearchTooLong(HeraldError):
+    """A search would have to look at too many events: it has to ask for less."""
+
+    status = 422
+    code = "search_too_long"
 
 
 class TooManySockets(HeraldError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webapp.environment import Environment, Network, SocketAuth, directory, split
+from webapp.environment import Environment, EventAck, Network, SocketAuth, directory, split
 
 
 class CannotStart(Exception):
@@ -40,6 +40,11 @@ class Settings:
     port: int
     home: Path
     event_loggers: tuple[str, ...]
+    event_ack: EventAck
+    spool_max_bytes: int
+    """For each durable logger."""
+    event_retention_days: int | None
+    """None: for ever."""
     max_sockets: int
     socket_queue_bytes: int
     socket_auth: SocketAuth

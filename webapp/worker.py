@@ -45,6 +45,10 @@ WORKER_BOOT_ERROR = 3
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """New objects until the collector looks at them, and how much rarer it looks at older ones."""
 
+SWITCH_SECONDS = 0.0005
+"""How long the event loop may keep a thread waiting that has come back from a disk or a database.
+Python's own 5 ms would be the time of a commit several times over."""
+
 DRAIN_SHARE = 0.8
 """The part of ``graceful_timeout`` that the drain may take: at its end Gunicorn's master kills."""
 
@@ -92,6 +96,7 @@ class EventletWorker(Worker):
         ]
         self._app_drain().serving()
         settle_garbage_collector()
+        sys.setswitchinterval(SWITCH_SECONDS)
         while self.alive:
             self.notify()
             self._wait_for_signal(1.0)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, Self
 
-from logger_lib.batching import LINES_LIMITS, BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.escape import escape, escape_all
+from logger_lib.limits import LINES_LIMITS, Limits
 from logger_lib.offload import Offload, inline
 from logger_lib.record import Level, LogRecord
 

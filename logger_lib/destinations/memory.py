@@ -10,6 +10,7 @@ from typing import Self
 from logger_lib.batching import weight
 from logger_lib.counters import Counters
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
+from logger_lib.matching import answers
 from logger_lib.record import LogRecord
 
 _CAPACITY = 10_000
@@ -81,7 +82,7 @@ class MemoryReader(LogReader):
     def read(self, query: LogQuery) -> list[LogRecord]:
         """Return what ``query`` asks for, newest first by record id."""
         newest_first = sorted(self._store.all(), key=lambda record: record.id, reverse=True)
-        return [record for record in newest_first if _answers(record, query)][: query.limit]
+        return [record for record in newest_first if answers(record, query)][: query.limit]
 
 
 class _Store:
@@ -105,15 +106,3 @@ class _Store:
     def all(self) -> list[LogRecord]:
         with self.lock:
             return [record for record, _ in self._records.values()]
-
-
-def _answers(record: LogRecord, query: LogQuery) -> bool:
-    return (
-        query.app in (None, record.app)
-        and query.event in (None, record.event)
-        and query.event_id in (None, record.event_id)
-        and (query.room is None or query.room in record.rooms)
-        and (query.since is None or record.time >= query.since)
-        and (query.until is None or record.time < query.until)
-        and (query.before is None or record.id < query.before)
-    )

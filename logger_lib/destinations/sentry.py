@@ -14,10 +14,11 @@ import sentry_sdk.logger as sentry_logs
 from sentry_sdk.scope import use_isolation_scope, use_scope
 from sentry_sdk.transport import HttpTransport
 
-from logger_lib.batching import BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.errors import SettingMissing
 from logger_lib.failure import Failure
 from logger_lib.json_value import JsonObject, JsonValue
+from logger_lib.limits import Limits
 from logger_lib.record import Level, LogRecord
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 Attributes: TypeAlias = dict[str, str | int]
 
 # The SDK gathers at most 1,000 logs and sends 100 in a piece; a second makes pieces worth sending.
-SENTRY_LIMITS = Limits(max_batch=100, max_delay=1.0)
+# One more try: what is sent twice alerts twice, what is not sent does not at all.
+SENTRY_LIMITS = Limits(max_batch=100, max_delay=1.0, attempts=2)
 _SEND_TIMEOUT = 5.0
 _OWN = "herald."
 

@@ -2,104 +2,67 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    Insert,
-    MetaData,
-    Select,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    select,
-    text,
-)
-from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from logger_lib.batching import DEFAULT_LIMITS, BatchedLoggerFactory, Limits, Sink
+from logger_lib.batching import BatchedLoggerFactory, Sink
+from logger_lib.destinations.sql_reader import SqlReader
+from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
+from logger_lib.destinations.sql_terms import Entry, delete_before, entries_of, insert_terms
 from logger_lib.drivers import DRIVERS
-from logger_lib.failure import Failure
-from logger_lib.logger import LogQuery, LogReader
+from logger_lib.limits import DEFAULT_LIMITS, Limits
+from logger_lib.logger import LogReader
 from logger_lib.offload import Offload, inline
-from logger_lib.record import Level, LogRecord, microseconds_of, time_of
+from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
-
-Row: TypeAlias = dict[str, str | int | None]
+from logger_lib.spool import SpoolPlace
 
 SQLITE_FILE = "herald.db"
-# NUL is what PostgreSQL's text cannot hold, half a character what no database's can.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_REPLACEMENT = "\ufffd"
-# MySQL's TEXT ends at 64 KiB. Not its JSON: MariaDB refuses more than 32 levels.
-_LONG_TEXT = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-
-# MySQL compares ``Order`` and ``order`` as the same, unless told to compare the bytes.
-_CHARSET = "utf8mb4"
-_COLLATION = "utf8mb4_bin"
-
-metadata = MetaData()
-
-event_log = Table(
-    "event_log",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("time", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
-    Column("level", SmallInteger, nullable=False),
-    Column("event", String(200), nullable=False),
-    Column("message", _LONG_TEXT, nullable=False),
-    Column("fields", _LONG_TEXT, nullable=False, comment="JSON"),
-    Column("event_id", String(64)),
-    Column("app", String(64)),
-    Column("rooms", _LONG_TEXT, nullable=False, comment="JSON"),
-    Column("recipients", _LONG_TEXT, nullable=False, comment="JSON"),
-    Column("failure", _LONG_TEXT, comment="JSON"),
-    Index("ix_event_log_event", "event", "id"),
-    Index("ix_event_log_app", "app", "id"),
-    Index("ix_event_log_event_id", "event_id"),
-    Index("ix_event_log_time", "time"),
-    mysql_charset=_CHARSET,
-    mysql_collate=_COLLATION,
-    mariadb_charset=_CHARSET,
-    mariadb_collate=_COLLATION,
-)
-
-# One row a room of a record, so that a million records are not read to find those of one room.
-event_log_room = Table(
-    "event_log_room",
-    metadata,
-    Column("room", String(64), primary_key=True, comment="SHA-256 of the name, which has no bound"),
-    Column("record_id", String(36), primary_key=True),
-    mysql_charset=_CHARSET,
-    mysql_collate=_COLLATION,
-    mariadb_charset=_CHARSET,
-    mariadb_collate=_COLLATION,
-)
-
-_POSTGRESQL_INSERTS = {
-    name: text(
-        f"INSERT INTO {name} SELECT * FROM "  # noqa: S608  the names of the tables above
-        f"json_populate_recordset(NULL::{name}, CAST(:rows AS json)) ON CONFLICT DO NOTHING"
+# One statement for all rows, whose only parameter is the rows as JSON. pg8000 would send one for
+# each row, and SQLite's driver gives the interpreter's lock up and waits for it again at each.
+# ruff's S608 looks for values put into SQL: these are names of the tables above.
+_INSERTS = {
+    ("postgresql", table.name): text(
+        f"INSERT INTO {table.name} SELECT * FROM json_populate_recordset("  # noqa: S608
+        f"NULL::{table.name}, CAST(:rows AS json)) ON CONFLICT DO NOTHING"
     )
-    for name in metadata.tables
+    for table in (event_log, event_log_app)
+} | {
+    ("sqlite", table.name): text(
+        f"INSERT INTO {table.name} SELECT "  # noqa: S608
+        + ", ".join(f"json_extract(value, '$.{column.name}')" for column in table.columns)
+        + " FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING"
+    )
+    for table in (event_log, event_log_app)
 }
+
+_LARGE = 4 * 1024 * 1024
+"""Characters from which on a row may be too large for MySQL, whose least default is 16 MiB."""
+_MYSQL_GONE = frozenset({0, 1153, 2006, 2013})
+"""Packet too large; the server has gone away; the connection was lost; it was closed before."""
+
+_TOO_LARGE = "it is larger than the server takes (max_allowed_packet)"
+
+_KNOWN_APPS = 10_000
+"""How many apps are remembered as stored; beyond that they are stored again."""
+
+
+_Written: TypeAlias = tuple[Values, list[Entry]]
+"""A record as a row, and what it is found by."""
+
+
+_Writable: TypeAlias = tuple[LogRecord, _Written]
 
 
 class SqlLoggerFactory(BatchedLoggerFactory):
@@ -110,10 +73,17 @@ class SqlLoggerFactory(BatchedLoggerFactory):
     a name finds it.
     """
 
+    durable = True
+
     def __init__(
-        self, engine: Engine, *, offload: Offload = inline, limits: Limits = DEFAULT_LIMITS
+        self,
+        engine: Engine,
+        *,
+        offload: Offload = inline,
+        limits: Limits = DEFAULT_LIMITS,
+        spool: SpoolPlace | None = None,
     ) -> None:
-        super().__init__("sql", limits)
+        super().__init__("sql", limits, spool)
         self._engine = engine
         self._offload = offload
         self._sink = _SqlSink(engine, offload)
@@ -138,7 +108,20 @@ class SqlLoggerFactory(BatchedLoggerFactory):
 
     def create_reader(self) -> LogReader:
         """Return the reader of the table."""
-        return SqlReader(self._engine, self._offload)
+        return SqlReader(self._engine, self._offload, self._sink.prepare)
+
+    def delete_before(self, moment: datetime, limit: int) -> int:
+        """Delete the oldest records from before ``moment`` in one transaction; return how many.
+
+        They are at most ``limit``: a thousand take some hundredths of a second, in which nobody
+        else can write to a SQLite file.
+        """
+
+        def delete() -> int:
+            with self._engine.begin() as connection:
+                return delete_before(connection, moment, limit)
+
+        return self._offload(delete)
 
     def close(self) -> None:
         """Disconnect, where ``from_settings`` connected."""
@@ -151,6 +134,7 @@ class _SqlSink(Sink):
         self._engine = engine
         self._offload = offload
         self._pid = os.getpid()
+        self._known_apps: set[str] = set()
 
     def prepare(self) -> None:
         """Make the tables where they are missing."""
@@ -158,7 +142,11 @@ class _SqlSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Insert the batch; a record that is already there counts as written."""
-        raise_refusals(self._offload(lambda: self._insert(batch)))
+        # Not in the offloaded call: an event loop would wait for its turn with the interpreter.
+        writable, refusals = split_writable(batch, _written)
+        if writable:
+            refusals += self._offload(lambda: self._insert(writable))
+        raise_refusals(refusals)
 
     def _make_tables(self) -> None:
         self._leave_parents_connections()
@@ -168,40 +156,34 @@ class _SqlSink(Sink):
             # Another process that starts now was faster: the second look finds its tables.
             metadata.create_all(self._engine)
 
-    def _insert(self, batch: Sequence[LogRecord]) -> list[Refusal]:
+    def _insert(self, writable: list[_Writable]) -> list[Refusal]:
         """Insert and return what could not be."""
         self._leave_parents_connections()
-        writable, refusals = split_writable(batch, _row)
-        if not writable:
-            return refusals
         try:
-            self._commit(writable)
-        except (OperationalError, InterfaceError):
-            raise
-        except DBAPIError:
-            # One row that the database cannot hold must not take the others with it.
-            refusals += self._insert_one_by_one(writable)
-        return refusals
-
-    def _insert_one_by_one(self, writable: list[tuple[LogRecord, Row]]) -> Iterator[Refusal]:
-        for record, row in writable:
-            try:
-                self._commit([(record, row)])
-            except (OperationalError, InterfaceError):
+            self._commit([written for _, written in writable])
+        except DBAPIError as error:
+            large = _is_gone(error) and [each for each in writable if _is_large(each)]
+            if _is_out_of_reach(error) and not large:
                 raise
-            except DBAPIError as error:
-                yield record, str(error.orig)
+            if len(writable) == 1:
+                return [(writable[0][0], _TOO_LARGE if large else _reason(error))]
+        else:
+            return []
+        # One row that the database cannot hold must not take the others with it. It is known by
+        # its size, or found by halves.
+        parts = _apart(writable, large) if large else _halves(writable)
+        return [refusal for part in parts for refusal in self._insert(part)]
 
-    def _commit(self, writable: list[tuple[LogRecord, Row]]) -> None:
-        rooms: list[Row] = [
-            {"room": _room_key(room), "record_id": record.id}
-            for record, _ in writable
-            for room in dict.fromkeys(record.rooms)
-        ]
+    def _commit(self, batch: list[_Written]) -> None:
+        new_apps = {str(values["app"] or "") for values, _ in batch} - self._known_apps
         with self._engine.begin() as connection:
-            _insert_new(connection, event_log.name, [row for _, row in writable])
-            if rooms:
-                _insert_new(connection, event_log_room.name, rooms)
+            _insert_new(connection, event_log.name, [values for values, _ in batch])
+            insert_terms(connection, [entry for _, entries in batch for entry in entries])
+            if new_apps:
+                _insert_new(connection, event_log_app.name, [{"app": app} for app in new_apps])
+        if len(self._known_apps) > _KNOWN_APPS:
+            self._known_apps.clear()
+        self._known_apps |= new_apps
 
     def _leave_parents_connections(self) -> None:
         if self._pid != os.getpid():
@@ -210,98 +192,52 @@ class _SqlSink(Sink):
             self._pid = os.getpid()
 
 
-class SqlReader(LogReader):
-    """Reads the table by its indexes."""
-
-    def __init__(self, engine: Engine, offload: Offload) -> None:
-        self._engine = engine
-        self._offload = offload
-
-    def read(self, query: LogQuery) -> list[LogRecord]:
-        """Return what ``query`` asks for, newest first by record id."""
-        return self._offload(lambda: self._read(query))
-
-    def _read(self, query: LogQuery) -> list[LogRecord]:
-        with self._engine.connect() as connection:
-            return [
-                LogRecord(
-                    id=row.id,
-                    time=time_of(row.time),
-                    level=Level(row.level),
-                    event=row.event,
-                    message=row.message,
-                    fields=json.loads(row.fields),
-                    event_id=row.event_id,
-                    app=row.app,
-                    rooms=tuple(json.loads(row.rooms)),
-                    recipients=tuple(json.loads(row.recipients)),
-                    failure=Failure.from_json(json.loads(row.failure)) if row.failure else None,
-                )
-                for row in connection.execute(_selection(query))
-            ]
+def _written(record: LogRecord) -> _Written:
+    return values_of(record), entries_of(record)
 
 
-def _selection(query: LogQuery) -> Select[tuple[str, int]]:
-    log = event_log.c
-    newest: Column[str] = log.id
-    selection = select(event_log)
-    if query.room is not None:
-        newest = event_log_room.c.record_id
-        selection = selection.join(event_log_room, newest == log.id)
-        selection = selection.where(event_log_room.c.room == _room_key(query.room))
-    exact = {"app": query.app, "event": query.event, "event_id": query.event_id}
-    for name, value in exact.items():
-        if value is not None:
-            selection = selection.where(log[name] == _storable(value))
-    if query.since is not None:
-        selection = selection.where(log.time >= microseconds_of(query.since))
-    if query.until is not None:
-        selection = selection.where(log.time < microseconds_of(query.until))
-    if query.before is not None:
-        selection = selection.where(newest < query.before)
-    return selection.order_by(newest.desc()).limit(max(0, query.limit))
+def _is_out_of_reach(error: DBAPIError) -> bool:
+    return isinstance(error, (OperationalError, InterfaceError))
 
 
-def _row(record: LogRecord) -> Row:
-    return {
-        "id": record.id,
-        "time": microseconds_of(record.time),
-        "level": int(record.level),
-        "event": _storable(record.event),
-        "message": _storable(record.message),
-        "fields": json.dumps(record.fields),
-        "event_id": None if record.event_id is None else _storable(record.event_id),
-        "app": None if record.app is None else _storable(record.app),
-        "rooms": json.dumps(record.rooms),
-        "recipients": json.dumps(record.recipients),
-        "failure": json.dumps(record.failure.to_json()) if record.failure else None,
-    }
+def _is_gone(error: DBAPIError) -> bool:
+    # MySQL ends the connection, as if it had gone, at a row beyond its max_allowed_packet.
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return isinstance(code, int) and code in _MYSQL_GONE
 
 
-def _storable(text: str) -> str:
-    return text if text.isprintable() else _UNSTORABLE.sub(_REPLACEMENT, text)
+def _is_large(each: _Writable) -> bool:
+    values = each[1][0].values()
+    return sum(len(value) for value in values if isinstance(value, str)) >= _LARGE
 
 
-def _insert_new(connection: Connection, name: str, rows: list[Row]) -> None:
+def _apart(writable: list[_Writable], large: list[_Writable]) -> list[list[_Writable]]:
+    small = [each for each in writable if each not in large]
+    return [small, *([each] for each in large)] if small else [[each] for each in large]
+
+
+def _halves(writable: list[_Writable]) -> list[list[_Writable]]:
+    middle = len(writable) // 2
+    return [writable[:middle], writable[middle:]]
+
+
+def _reason(error: DBAPIError) -> str:
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
+    # pg8000 gives all that PostgreSQL says, by letters; M is the message.
+    return str(said["M"] if isinstance(said, dict) and "M" in said else error.orig)
+
+
+def _insert_new(connection: Connection, name: str, rows: list[Values]) -> None:
     """Insert into the table called ``name`` those of ``rows`` that are not there yet."""
     table = metadata.tables[name]
-    statement: Insert
-    if connection.dialect.name == "postgresql":
-        # pg8000 sends a statement for each row of a list; one with a parameter for each value
-        # takes twenty times as long as one whose only parameter is all rows as JSON.
-        connection.execute(_POSTGRESQL_INSERTS[name], {"rows": json.dumps(rows)})
+    whole = _INSERTS.get((connection.dialect.name, name))
+    if whole is not None:
+        connection.execute(whole, {"rows": json.dumps(rows)})
         return
-    if connection.dialect.name == "sqlite":
-        statement = sqlite.insert(table).on_conflict_do_nothing()
-    else:
-        # Not INSERT IGNORE, which also turns values that do not fit into others that do.
-        key = table.primary_key.columns[0]
-        statement = mysql.insert(table).on_duplicate_key_update({key.name: key})
+    # Not INSERT IGNORE, which also turns values that do not fit into others that do.
+    key = table.primary_key.columns[0]
+    statement = mysql.insert(table).on_duplicate_key_update({key.name: key})
     connection.execute(statement, rows)
-
-
-def _room_key(room: str) -> str:
-    return hashlib.sha256(room.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _connectable(url: URL) -> Engine:

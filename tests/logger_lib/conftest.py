@@ -19,7 +19,8 @@ from logger_lib import JsonObject, JsonValue, LoggerFactory, LogQuery, LogReader
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LoggingLoggerFactory
 from logger_lib.destinations.memory import MemoryLoggerFactory
-from logger_lib.destinations.mongodb import Document, MongoLoggerFactory
+from logger_lib.destinations.mongodb import MongoLoggerFactory
+from logger_lib.destinations.mongodb_documents import Document
 from logger_lib.destinations.sql import SqlLoggerFactory
 from tests.services.databases import temporary_mariadb, temporary_postgresql
 from tests.services.mongodb import MongoService

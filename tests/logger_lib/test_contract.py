@@ -105,11 +105,11 @@ def test_prepare_may_be_repeated(place: Place) -> None:
 def test_a_destination_that_fails(
     broken_factory: LoggerFactory, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Its records are counted as failed, stderr says so once, and the caller never hears of it."""
+    """Its records count as failed, stderr says so once, flush says no, and ``log`` never raises."""
     logger = broken_factory.create_logger("test")
     for _ in range(3):
         logger.log(record())
-        assert logger.flush(10)
+        assert not logger.flush(10)
     logger.close()
     assert broken_factory.counters.failed == 3
     assert broken_factory.counters.written == 0

@@ -150,7 +150,7 @@ def test_one_deadline_for_all() -> None:
 
 
 def test_one_deadline_for_closing() -> None:
-    """A member that uses up the time leaves nothing of it to the next, which is closed at once."""
+    """A member that hangs has its share of the time, and leaves the others theirs."""
     factory = MemoryLoggerFactory()
 
     class Sleeper(Slow):
@@ -160,7 +160,7 @@ def test_one_deadline_for_closing() -> None:
     last = Slow()
     group = LoggerGroup({"a": Sleeper(), "b": last, "c": factory.create_logger("test")})
     group.close(0.1)
-    assert last.given[-1] == 0
+    assert 0 < last.given[-1] < 0.1
 
 
 def test_public_names() -> None:

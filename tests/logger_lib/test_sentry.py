@@ -106,7 +106,7 @@ def test_losses_of_the_sdk_are_counted(
     logger = factory.create_logger("test")
     for _ in range(2):
         logger.log(RECORDS[0])
-        assert logger.flush(10)
+        assert not logger.flush(10)
     logger.close()
     factory.close()
     assert (factory.counters.written, factory.counters.failed) == (0, 2)

@@ -28,6 +28,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 REQUEST_SECONDS = 10.0
 POLL_SECONDS = 0.02
+GREETING = "The log goes to:"
+"""What a server prints once it answers."""
 
 
 running: "set[HeraldServer]" = set()
@@ -51,9 +53,11 @@ def free_port() -> int:
 class HeraldServer:
     """One running server; ``environ`` adds to the embedded defaults."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, environ: Mapping[str, str] | None = None, port: int | None = None
+    ) -> None:
         self.home = home
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = home / "server.log"
         self._environ = {
@@ -77,20 +81,27 @@ class HeraldServer:
     ) -> None:
         self.stop()
 
-    def start(self, *arguments: str) -> None:
-        """Start the server and wait until it answers."""
+    def start(self, *arguments: str, output: int | None = None) -> None:
+        """Start the server and wait until it answers.
+
+        Whoever gives an ``output`` brings what comes there to ``log_file``.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         running.add(self)
         with self.log_file.open("ab") as log:
+            # It may have been started before.
+            greetings = self.log_text().count(GREETING)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *arguments],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log if output is None else output,
+                stderr=log if output is None else output,
             )
-        self.wait_for_log("The log goes to:", START_SECONDS)
+        self._wait_for(
+            lambda: self.log_text().count(GREETING) > greetings, "its greeting", START_SECONDS
+        )
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -122,6 +133,15 @@ class HeraldServer:
             self.process.wait()
             raise
 
+    def kill(self) -> None:
+        """End it with SIGKILL, master and workers at once; it may be started again."""
+        pids = self.worker_pids()
+        self.process.kill()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+        running.discard(self)
+
     def command(self, *arguments: str) -> str:
         """Run ``flask --app webapp …`` with this server's settings and return its stdout."""
         done = subprocess.run(
@@ -143,14 +163,16 @@ class HeraldServer:
 
     def wait_for_log(self, text: str, seconds: float = 10.0) -> str:
         """Wait until the server has printed ``text``; return all that it has printed."""
+        self._wait_for(lambda: text in self.log_text(), repr(text), seconds)
+        return self.log_text()
+
+    def _wait_for(self, printed: Callable[[], bool], what: str, seconds: float) -> None:
         wait_until(
-            lambda: text in self.log_text() or self.process.poll() is not None,
-            f"{text!r} in the server's output",
+            lambda: printed() or self.process.poll() is not None,
+            f"{what} in the server's output",
             seconds,
         )
-        printed = self.log_text()
-        assert text in printed, printed
-        return printed
+        assert printed(), self.log_text()
 
     @property
     def first_key(self) -> str:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from webapp.http import stream
+from webapp.http import connection, stream
+from webapp.http.request import Request, read_head
 from webapp.worker import DRAIN
 
 stream.SEND_SECONDS = 0.5  # less patience with those who do not read
+stream.SEND_RATE = 100_000_000  # or too slowly
+stream.TURN_SECONDS = 0.0  # a turn for others wherever there may be one
+
+
+def read_or_fail(head: bytes, environ: WSGIEnvironment) -> Request:
+    """Read a head; fail at one in a way in which nothing is known to fail."""
+    if head.startswith(b"GET /unforeseen "):
+        raise ZeroDivisionError("nobody thought of it")
+    return read_head(head, environ)
+
+
+connection.read_head = read_or_fail  # type: ignore[attr-defined]  # it only imports it
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -210,6 +226,48 @@ def endless(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
     return Pieces("endless", pieces())
 
 
+def order(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Say the how manieth of these calls this is."""
+    ORDER.append(len(ORDER))
+    start_response("200 OK", list(TEXT))
+    return [str(len(ORDER)).encode()]
+
+
+ORDER: list[int] = []
+
+
+def not_to_be_logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Have the server fail behind the answer."""
+    cast("dict[bytes, bytes]", environ)[b"no"] = b"text"
+    return one_piece(environ, start_response)
+
+
+def take_over(environ: WSGIEnvironment, _start_response: StartResponse) -> Iterable[bytes]:
+    """Take the connection while no descriptor is left."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        taken: connection.TakeOver = environ[connection.TAKE_OVER]
+        descriptor, unread = taken(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    # Herald's own owner of it writes and closes once the request is over.
+    TAKEN.append((descriptor, unread))
+    return []
+
+
+def let_go(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Echo on the connections that were taken, and close them."""
+    while TAKEN:
+        descriptor, unread = TAKEN.pop()
+        os.write(descriptor, unread)
+        os.close(descriptor)
+    return one_piece(environ, start_response)
+
+
+TAKEN: list[tuple[int, bytes]] = []
+
+
 def bad_header(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer with the header that the query names."""
     name, value = BAD_HEADERS[environ["QUERY_STRING"]]
@@ -249,7 +307,7 @@ CASES: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] = 
         *(one_piece, no_piece, many_pieces, step_by_step, ask, write, too_long, too_short),
         *(no_content, not_modified, hop_by_hop, replaced, replaced_too_late, started_twice),
         *(never_started, raises, exits, raises_in_pieces, raises_at_first, endless),
-        *(bad_header, bad_status),
+        *(order, not_to_be_logged, take_over, let_go, bad_header, bad_status),
     )
 }
 

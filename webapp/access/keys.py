@@ -73,6 +73,13 @@ class ApiKeys:
                 raise
             return made_elsewhere
 
+    def find_app(self, name: str) -> str:
+        """Return the id of the app of that name; raises ``NotFound`` where there is none."""
+        known = self._app_id(name)
+        if known is None:
+            raise NotFound(f"There is no app {name!r}. List all keys to see the apps.")
+        return known
+
     def issue(
         self,
         app_name: str,
@@ -104,8 +111,8 @@ class ApiKeys:
 
         Raises ``NotFound`` where there is no app of that name.
         """
-        if app_name is not None and self._app_id(app_name) is None:
-            raise NotFound(f"There is no app {app_name!r}. List all keys to see the apps.")
+        if app_name is not None:
+            self.find_app(app_name)
         return self._database.run(lambda session: _list(session, app_name))
 
     def find(self, key_id: str) -> KeyDetails | None:

@@ -10,6 +10,7 @@ from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
 from webapp.errors import HeraldError
+from webapp.events.acknowledgement import Acknowledgement
 from webapp.events.event import Event
 from webapp.events.publisher import Publisher
 from webapp.events.schema import load_event
@@ -28,10 +29,13 @@ class PublishShortWay:
     ``logger`` is that of the blueprint that answers ``PATH`` otherwise.
     """
 
-    def __init__(self, publisher: Publisher, gate: Gate, logger: Logger) -> None:
+    def __init__(
+        self, publisher: Publisher, gate: Gate, logger: Logger, acknowledgement: Acknowledgement
+    ) -> None:
         self._publisher = publisher
         self._gate = gate
         self._logger = logger
+        self._acknowledgement = acknowledgement
 
     def __call__(self, environ: WSGIEnvironment, body: bytes) -> Call | None:
         """Return the publish; ``None`` where anything has to be looked up, kept or refused."""
@@ -47,4 +51,7 @@ class PublishShortWay:
         return partial(self._publish, event)
 
     def _publish(self, event: Event) -> JsonObject:
-        return self._publisher.publish(event, self._logger).to_wire()
+        self._acknowledgement.check()
+        receipt = self._publisher.publish(event, self._logger)
+        self._acknowledgement.wait()
+        return receipt.to_wire()

@@ -11,6 +11,7 @@ from webapp.access.gate import Caller, Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
 from webapp.errors import HeraldError, ValidationFailed
+from webapp.events.acknowledgement import Acknowledgements
 from webapp.events.idempotency import IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.events.schema import load_event
@@ -29,7 +30,10 @@ BATCH_DEPTH = MAX_DEPTH + 2
 
 
 def make_events_blueprint(
-    publisher: Publisher, gate: Gate, answers: IdempotentAnswers
+    publisher: Publisher,
+    gate: Gate,
+    answers: IdempotentAnswers,
+    acknowledgements: Acknowledgements,
 ) -> Blueprint:
     """Return the blueprint through which services publish."""
     blueprint = Blueprint("events", __name__)
@@ -38,27 +42,28 @@ def make_events_blueprint(
     def publish() -> Response:
         caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         body = read_json(request)
-        return _accepted(
-            answers, caller, lambda: _publish_one(publisher, caller, body, current_logger())
-        )
+        return accepted(caller, lambda logger: _publish_one(publisher, caller, body, logger))
 
     @blueprint.post("/events/batch")
     def publish_batch() -> Response:
         caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         items = _batch_in(read_json(request, max_depth=BATCH_DEPTH))
-        return _accepted(
-            answers, caller, lambda: _publish_all(publisher, caller, items, current_logger())
-        )
+        return accepted(caller, lambda logger: _publish_all(publisher, caller, items, logger))
+
+    def accepted(caller: Caller, publish: Callable[[Logger], JsonObject]) -> Response:
+        def make() -> JsonObject:
+            logger = current_logger()
+            acknowledgement = acknowledgements.of(logger)
+            acknowledgement.check()
+            answer = publish(logger)
+            acknowledgement.wait()
+            return answer
+
+        owner = f"{caller.app_id} {request.path}"
+        key = request.headers.get("Idempotency-Key")
+        return json_response(answers.answer(owner, key, request.get_data(), make), 202)
 
     return blueprint
-
-
-def _accepted(
-    answers: IdempotentAnswers, caller: Caller, make: Callable[[], JsonObject]
-) -> Response:
-    owner = f"{caller.app_id} {request.path}"
-    key = request.headers.get("Idempotency-Key")
-    return json_response(answers.answer(owner, key, request.get_data(), make), 202)
 
 
 def _publish_one(

@@ -6,67 +6,15 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Self
 
 import pytest
 
-from logger_lib import (
-    BatchedLoggerFactory,
-    JsonObject,
-    Limits,
-    LogRecord,
-    RecordsRejected,
-    Sink,
-    delivery_record,
-)
+from logger_lib import JsonObject, Limits, LogRecord, delivery_record
 from logger_lib.batching import weight
 from tests.logger_lib.conftest import record
+from tests.logger_lib.gate import GateFactory
 
-
-class Gate(Sink):
-    """A destination that keeps its batches, and that a test can hold up or make fail."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.entered = threading.Semaphore(0)
-        self.open = threading.Event()
-        self.open.set()
-        self.error: BaseException | None = None
-        self.prepared = 0
-        self.prepare_error: Exception | None = None
-
-    def prepare(self) -> None:
-        """Count, or fail as told."""
-        if self.prepare_error is not None:
-            raise self.prepare_error
-        self.prepared += 1
-
-    def write(self, batch: Sequence[LogRecord]) -> None:
-        """Wait for the gate, then keep the batch or fail as told."""
-        self.entered.release()
-        assert self.open.wait(10)
-        if self.error is not None:
-            raise self.error
-        self.batches.append([entry.event for entry in batch])
-
-
-class GateFactory(BatchedLoggerFactory):
-    """Makes loggers that write to a ``Gate``."""
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__("gate", limits)
-        self.gate = Gate()
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Is not how the tests make it."""
-        raise NotImplementedError
-
-    @property
-    def sink(self) -> Gate:
-        """The gate."""
-        return self.gate
+ONE_TRY = Limits(attempts=1)
 
 
 def test_what_waits_is_one_batch() -> None:
@@ -169,20 +117,23 @@ def test_flush_says_when_it_is_not_done() -> None:
     logger.close()
 
 
-@pytest.mark.parametrize("limits", [Limits(max_records=2), Limits(max_bytes=1500)])
+@pytest.mark.parametrize("limits", [Limits(max_records=2), Limits(max_bytes=1348)])
 def test_a_full_buffer_drops_the_newest(limits: Limits, capfd: pytest.CaptureFixture[str]) -> None:
-    """Beyond a bound in records or bytes new records are dropped, counted and said once."""
+    """Beyond twice a bound new records are dropped, counted and said; beyond it they are warned."""
     factory = GateFactory(limits)
     gate, logger = factory.gate, factory.create_logger("test")
     gate.open.clear()
     logger.log(record("writing"))
     assert gate.entered.acquire(timeout=10)
-    for name in ("1", "2", "3", "4"):
+    accepted = []
+    for name in ("1", "2", "3", "4", "5", "6"):
+        accepted.append(logger.accepts())
         logger.log(record(name))
+    assert accepted == [True, True, False, False, False, False]
     gate.open.set()
     logger.close()
-    assert gate.batches == [["writing"], ["1", "2"]]
-    assert (factory.counters.taken, factory.counters.dropped) == (5, 2)
+    assert gate.batches == [["writing"], ["1", "2", "3", "4"]]
+    assert (factory.counters.taken, factory.counters.dropped) == (7, 2)
     assert capfd.readouterr().err.count("is too slow") == 1
 
 
@@ -190,7 +141,7 @@ def test_a_record_larger_than_the_buffer_is_dropped() -> None:
     """One record that alone exceeds the bound in bytes is dropped and counted."""
     factory = GateFactory(Limits(max_bytes=2000))
     logger = factory.create_logger("test")
-    logger.log(record(message="x" * 2000))
+    logger.log(record(message="x" * 4000))
     logger.close()
     assert (factory.counters.dropped, factory.gate.batches) == (1, [])
 
@@ -209,7 +160,7 @@ def test_close_gives_up_on_a_destination_that_hangs(capfd: pytest.CaptureFixture
     assert factory.counters.dropped == 1
     assert "'gate' was closed while 1 records of herald-gate-test waited" in capfd.readouterr().err
     gate.open.set()
-    assert logger.flush(10)
+    assert not logger.flush(10)
     assert factory.counters.written == 1
 
 
@@ -217,10 +168,11 @@ def test_a_partly_refused_batch_is_counted_exactly(capfd: pytest.CaptureFixture[
     """A destination that refuses one record of three has written two."""
     factory = GateFactory(Limits(max_delay=60))
     logger = factory.create_logger("test")
-    factory.gate.error = RecordsRejected([record()], "it is too long")
-    for _ in range(3):
-        logger.log(record())
-    assert logger.flush(10)
+    factory.gate.refuses = lambda entry: "it is too long" if entry.event == "1" else None
+    for number in range(3):
+        logger.log(record(str(number)))
+    assert not logger.flush(10)
+    assert factory.gate.batches == [["0", "2"]]
     assert (factory.counters.written, factory.counters.failed) == (2, 1)
     assert "1 refused, the first because it is too long" in capfd.readouterr().err
     logger.close()
@@ -228,11 +180,11 @@ def test_a_partly_refused_batch_is_counted_exactly(capfd: pytest.CaptureFixture[
 
 def test_the_thread_survives_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
     """After a batch has failed the next one is written."""
-    factory = GateFactory(Limits())
+    factory = GateFactory(ONE_TRY)
     logger = factory.create_logger("test")
     factory.gate.error = KeyError("gone\x1b[31m\nsecond line with a secret")
     logger.log(record("lost"))
-    assert logger.flush(10)
+    assert not logger.flush(10)
     factory.gate.error = None
     logger.log(record("kept"))
     logger.close()
@@ -249,7 +201,7 @@ def test_a_killed_thread_is_replaced() -> None:
     logger = factory.create_logger("test")
     factory.gate.error = SystemExit()
     logger.log(record("lost"))
-    assert logger.flush(10)
+    assert not logger.flush(10)
     factory.gate.error = None
     for thread in threading.enumerate():
         if thread.name == "herald-gate-test":
@@ -262,11 +214,11 @@ def test_a_killed_thread_is_replaced() -> None:
 
 def test_preparing_is_tried_again() -> None:
     """A destination that cannot be prepared yet is prepared before a later batch, and only once."""
-    factory = GateFactory(Limits())
+    factory = GateFactory(Limits(attempts=1, loss_seconds=0))
     logger = factory.create_logger("test")
     factory.gate.prepare_error = ConnectionError("not yet")
     logger.log(record("early"))
-    assert logger.flush(10)
+    assert not logger.flush(10)
     factory.gate.prepare_error = None
     for name in ("1", "2"):
         logger.log(record(name))
@@ -340,7 +292,7 @@ def test_a_closed_stderr_hurts_no_one() -> None:
         "factory = ConsoleLoggerFactory(os.open('/dev/full', os.O_WRONLY))\n"
         "logger = factory.create_logger('main')\n"
         "logger.log(LogRecord(event='e', message='m'))\n"
-        "ok = logger.flush(10) and factory.counters.failed == 1\n"
+        "ok = not logger.flush(10) and factory.counters.failed == 1\n"
         "os._exit(0 if ok else 1)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 0

@@ -1,0 +1,105 @@
+"""What a destination refused for good, kept on disk with the reason: for a human to look at."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from logger_lib.checked_lines import to_line
+from logger_lib.offload import Offload
+from logger_lib.spool import make_directory, sync_directory
+
+MAX_BYTES = 16 * 1024 * 1024
+
+
+class DeadLetter(NamedTuple):
+    """The JSON of what was refused, and why it was."""
+
+    content: str
+    reason: str
+
+
+class DeadLetters:
+    """The file of one destination, in the form of a spool's lines.
+
+    Beyond ``max_bytes`` it is renamed to end in ``.1``, in place of the one renamed before, and
+    begun anew. Several processes may share it.
+    """
+
+    def __init__(
+        self, path: Path, destination: str, offload: Offload, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self.path = path
+        self._destination = destination
+        self._offload = offload
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+
+    def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """Add ``letters`` for good, or none of them. Raises ``OSError``."""
+        data = b"".join(to_line(self._text(letter)) for letter in letters)
+        with self._lock:
+            self._offload(lambda: self._add(data))
+
+    def forget_parent(self) -> None:
+        """Start anew in a forked child."""
+        self._lock = threading.Lock()
+
+    def _text(self, letter: DeadLetter) -> str:
+        head = {
+            "at": datetime.now(UTC).isoformat(),
+            "destination": self._destination,
+            "reason": letter.reason,
+        }
+        return f'{json.dumps(head)[:-1]}, "record": {letter.content}}}'
+
+    def _add(self, data: bytes) -> None:
+        make_directory(self.path.parent)
+        with self._opened() as fd:
+            size = os.fstat(fd).st_size
+            if not size or size + len(data) <= self._max_bytes:
+                self._append(fd, size, data)
+                return
+            self.path.rename(self.path.with_name(f"{self.path.name}.1"))
+        with self._opened() as fd:
+            self._append(fd, os.fstat(fd).st_size, data)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Open the file and lock it, so that no other process appends or renames meanwhile."""
+        while True:
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if _is_at(fd, self.path):
+                    yield fd
+                    return
+            finally:
+                os.close(fd)
+
+    def _append(self, fd: int, size: int, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+            if not size:
+                sync_directory(self.path.parent)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(fd, size)
+            raise
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,213 @@
+"""Reading the ``sql`` destination: newest first, by the order of an index, in bounded steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+from logger_lib.destinations.sql_table import (
+    event_log,
+    event_log_app,
+    event_log_term,
+    record_of,
+)
+from logger_lib.errors import DestinationUnreachable
+from logger_lib.logger import LogQuery
+from logger_lib.matching import answers
+from logger_lib.offload import Offload
+from logger_lib.record import LogRecord, microseconds_of
+from logger_lib.term_reader import Deadline, Span, TermReader
+from logger_lib.terms import storable
+
+Result = TypeVar("Result")
+
+STEP = 5000
+"""How many entries of an index are looked at in one call: on SQLite everybody else waits for it."""
+MOST = 1000
+"""How many records are read in one call; every database takes as many values in a statement."""
+
+# Where PostgreSQL takes a term for rarer than it is, it would collect all of its entries and sort
+# them. Each holds for the transaction.
+_ALONG_THE_INDEX = text(
+    "SELECT set_config('enable_bitmapscan', 'off', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What was found in one call, and the id that it came to; None: nothing is left."""
+
+    records: list[LogRecord]
+    reached: str | None
+
+
+class SqlReader(TermReader):
+    """Reads ``event_log`` by its primary key, or by that of ``event_log_term``.
+
+    ``prepare`` makes the tables, which may not be there when nothing was ever logged.
+    """
+
+    def __init__(self, engine: Engine, offload: Offload, prepare: Callable[[], None]) -> None:
+        self._engine = engine
+        self._offload = offload
+        self._prepare = prepare
+        self._is_prepared = False
+
+    def read(self, query: LogQuery) -> list[LogRecord]:
+        """Return what ``query`` asks for; see ``TermReader.read``."""
+        return super().read(_as_stored(query))
+
+    def _of_event(self, query: LogQuery, event_id: str) -> list[LogRecord]:
+        its_own = select(event_log).where(event_log.c.event_id == event_id)
+        found = self._call(
+            lambda connection: [record_of(row) for row in connection.execute(its_own)]
+        )
+        found.sort(key=lambda record: record.id, reverse=True)
+        return [record for record in found if answers(record, query)][: query.limit]
+
+    def _apps(self) -> list[str]:
+        return self._call(lambda connection: list(connection.scalars(select(event_log_app.c.app))))
+
+    def _newest(
+        self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
+    ) -> list[LogRecord]:
+        found: list[LogRecord] = []
+        most = min(query.limit, MOST)
+        while True:
+            step = self._call(partial(_step, query, terms, span, most))
+            found += step.records
+            if step.reached is None or len(found) >= query.limit:
+                return found[: query.limit]
+            span = replace(span, upper=step.reached)
+            deadline.left()
+
+    def _call(self, work: Callable[[Connection], Result]) -> Result:
+        def connected() -> Result:
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(_ALONG_THE_INDEX)
+                return work(connection)
+
+        with _outage_named():
+            if not self._is_prepared:
+                self._prepare()
+                self._is_prepared = True
+            return self._offload(connected)
+
+
+@contextmanager
+def _outage_named() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, NoFreeConnection, OSError) as error:
+        raise DestinationUnreachable("sql") from error
+
+
+def _step(
+    query: LogQuery, terms: Sequence[int], span: Span, most: int, connection: Connection
+) -> _Step:
+    indexes = [_Index(term) for term in terms] or [_Index(None)]
+    ids, reached = _newest_ids(indexes, span, most, connection)
+    if not ids:
+        return _Step([], reached)
+    # Not in one statement with the ids: a planner that guesses wrong would begin with the log.
+    chosen = select(event_log).where(event_log.c.id.in_(ids), *_conditions(query))
+    records = [record_of(row) for row in connection.execute(chosen)]
+    return _Step(sorted(records, key=lambda record: record.id, reverse=True), reached)
+
+
+def _newest_ids(
+    indexes: Sequence[_Index], span: Span, most: int, connection: Connection
+) -> tuple[list[str], str | None]:
+    """Return the newest ids in ``span`` that are in all ``indexes``, and how far was looked."""
+    first, reached = indexes[0], None
+    if len(indexes) > 1:
+        first, reached = _rarest(indexes, span, connection)
+        span = Span(span.lower if reached is None else reached, span.upper)
+    others = [index for index in indexes if index is not first]
+    ids = list(connection.scalars(first.newest(span, most, others)))
+    return ids, ids[-1] if len(ids) == most else reached
+
+
+def _rarest(
+    indexes: Sequence[_Index], span: Span, connection: Connection
+) -> tuple[_Index, str | None]:
+    """Return the index with the fewest entries in ``span``, and where a step in it ends.
+
+    The one whose step goes back furthest needs the fewest steps; None: one step is enough.
+    """
+    best, furthest = indexes[0], None
+    for index in indexes:
+        end = connection.scalar(index.end_of_step(span))
+        if end is None:
+            return index, None
+        if furthest is None or end < furthest:
+            best, furthest = index, end
+    return best, furthest
+
+
+class _Index:
+    """Ids in their order: those that a term finds, or without a term all."""
+
+    def __init__(self, term: int | None) -> None:
+        self._table = event_log if term is None else event_log_term.alias()
+        self._term = term
+        self._id = self._table.c.id if term is None else self._table.c.record_id
+
+    def newest(self, span: Span, most: int, others: Iterable[_Index]) -> Select[str]:
+        """Return the query for the newest ids in ``span`` that are in ``others`` too."""
+        both = [other._has(self._id, span) for other in others]
+        within = select(self._id).where(*self._within(span), *both)
+        # MySQL might begin with one of the others, and sort.
+        for dialect in ("mysql", "mariadb"):
+            within = within.prefix_with("STRAIGHT_JOIN", dialect=dialect)
+        return within.order_by(self._id.desc()).limit(most)
+
+    def end_of_step(self, span: Span) -> Select[str]:
+        """Return the query for the last entry of a step; none where ``span`` ends before."""
+        within = select(self._id).where(*self._within(span))
+        return within.order_by(self._id.desc()).limit(1).offset(STEP - 1)
+
+    def _has(self, record_id: ColumnElement[str], span: Span) -> ColumnElement[bool]:
+        return exists().where(self._id == record_id, *self._within(span))
+
+    def _within(self, span: Span) -> Iterator[ColumnElement[bool]]:
+        if self._term is not None:
+            yield self._table.c.term == self._term
+        if span.lower is not None:
+            yield self._id >= span.lower
+        if span.upper is not None:
+            yield self._id < span.upper
+
+
+def _conditions(query: LogQuery) -> Iterator[ColumnElement[bool]]:
+    """Yield what has to hold beside the terms: they are numbers, and two may be the same."""
+    log = event_log.c
+    if query.app is not None:
+        yield log.app == query.app
+    if query.event is not None:
+        yield log.event == query.event
+    if query.events_only:
+        yield log.event_id == log.id
+    if query.since is not None:
+        yield log.time >= microseconds_of(query.since)
+    if query.until is not None:
+        yield log.time < microseconds_of(query.until)
+
+
+def _as_stored(query: LogQuery) -> LogQuery:
+    """Return ``query`` with its texts as columns hold them."""
+    return replace(
+        query,
+        app=None if query.app is None else storable(query.app),
+        event=None if query.event is None else storable(query.event),
+        event_id=None if query.event_id is None else storable(query.event_id),
+    )

@@ -1,0 +1,113 @@
+"""The thread of a pipeline that puts into the spool what its destination does not take in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Generic
+
+from logger_lib.flow import Flow, Item
+from logger_lib.notice import Notice
+from logger_lib.refused import Refused
+from logger_lib.spool import Spool
+
+
+class Intake(Generic[Item]):
+    """Watches over the batch that is being written; while spooling, takes what waits."""
+
+    def __init__(
+        self,
+        flow: Flow[Item],
+        spool: Spool,
+        refused: Refused[Item],
+        notice: Notice,
+    ) -> None:
+        self._flow = flow
+        self._spool = spool
+        self._refused = refused
+        self._notice = notice
+
+    def run(self) -> None:
+        """Take in for as long as there is a delivery, or something to be put into the spool."""
+        flow = self._flow
+        try:
+            while step := self._next():
+                step()
+        except BaseException:
+            with flow.lock:
+                flow.taking_in = False
+            raise
+
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for something to do; None ends the thread."""
+        flow = self._flow
+        with flow.lock:
+            while True:
+                # Woken by no batch that is launched, it looks often enough to see each one's end.
+                wait = flow.limits.deadline
+                if flow.flight is not None:
+                    wait += flow.flight.since - time.monotonic()
+                    if wait <= 0:
+                        flow.reclaim()
+                        return partial(self._notice.too_late, flow.limits.deadline)
+                if flow.spooling and (due_in := flow.due_in()) is not None:
+                    if flow.closing and flow.stuck:
+                        break
+                    wait = max(due_in, flow.keep_again_at - time.monotonic())
+                    if wait <= 0:
+                        flow.keeping = True
+                        return partial(self._keep, flow.take())
+                elif flow.closing or not flow.delivering:
+                    break
+                flow.intake_work.wait(wait)
+            # Within the lock, so that an item that comes now sees that it needs a thread.
+            flow.taking_in = False
+            return None
+
+    def _keep(self, entries: list[tuple[Item, int]]) -> None:
+        texts, refusals = self._encode(entries)
+        try:
+            if texts:
+                self._spool.append(texts)
+        except OSError as error:
+            self._turn_back(entries)
+            self._notice.cannot_keep(error)
+        except BaseException:
+            self._turn_back(entries)
+            raise
+        else:
+            dead, failed = self._refused.keep(refusals)
+            self._settle(len(texts), dead, failed)
+
+    def _encode(self, entries: list[tuple[Item, int]]) -> tuple[list[str], list[tuple[Item, str]]]:
+        texts: list[str] = []
+        refusals: list[tuple[Item, str]] = []
+        for item, _ in entries:
+            try:
+                texts.append(self._flow.form.encode(item))
+            except (ValueError, TypeError, RecursionError) as error:
+                refusals.append((item, f"it cannot be put into the spool: {error}"))
+        return texts, refusals
+
+    def _settle(self, spooled: int, dead: int, failed: int) -> None:
+        flow = self._flow
+        with flow.lock:
+            flow.counters.spooled += spooled
+            flow.counters.dead += dead
+            flow.counters.failed += failed
+            flow.keeping = flow.stuck = False
+            flow.barrier.settle(spooled + dead + failed, lost=failed > 0)
+            flow.delivery_work.notify()
+            was_full, flow.was_full = flow.was_full, False
+        if was_full:
+            self._notice.too_slow()
+
+    def _turn_back(self, entries: list[tuple[Item, int]]) -> None:
+        flow = self._flow
+        with flow.lock:
+            flow.keeping = False
+            flow.stuck = True
+            flow.keep_again_at = time.monotonic() + flow.limits.spool_pause
+            flow.put_back(entries)
+            flow.delivery_work.notify()

@@ -1,0 +1,158 @@
+"""How long and how often faults are injected, and the load that goes on meanwhile.
+
+The figures are printed: ``pytest tests/faults -rP``. These make it longer:
+
+``HERALD_TEST_KILLS``         how often something is killed, each time (3)
+``HERALD_TEST_FAULT_SECONDS`` how long a destination is out of reach (3)
+``HERALD_TEST_SOAK_SECONDS``  how long the soak takes (10)
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+
+from logger_lib import JsonObject
+from tests.services.herald import HeraldServer
+from tests.services.ledger import (
+    DeliveryVerdict,
+    Ledger,
+    Verdict,
+    delivery_times,
+    judge_deliveries,
+    share,
+)
+from tests.services.listeners import Listeners
+from tests.services.mongod import MongoServer
+from tests.services.ports import lasting_port
+from tests.services.publishers import Publishers
+from tests.services.vitals import MIB, forget_peak, peak_bytes, resident_bytes
+from webapp.access.scopes import Scope
+
+KILLS = int(os.environ.get("HERALD_TEST_KILLS", "3"))
+FAULT_SECONDS = float(os.environ.get("HERALD_TEST_FAULT_SECONDS", "3"))
+SOAK_SECONDS = float(os.environ.get("HERALD_TEST_SOAK_SECONDS", "10"))
+CROWD = int(os.environ.get("HERALD_TEST_CROWD", "2000")) // 2
+"""Sockets at a drain."""
+
+RATE = 200.0
+"""Events a second, where the load is not as high as it can be."""
+SOCKETS = 10
+LATEST_DELIVERY = 1.0
+"""Seconds; beyond it a fault of a destination has hurt the fan-out."""
+MOST_GROWTH = 64 * MIB
+
+WATCHED_APP = "tests.faults.watched_app:app"
+
+
+@dataclass(slots=True)
+class Load:
+    """What goes on around a fault, on one server."""
+
+    server: HeraldServer
+    ledger: Ledger
+    publishers: Publishers
+    listeners: Listeners
+    resident: int
+    marks: dict[str, float] = field(default_factory=dict)
+
+    def last(self, seconds: float) -> None:
+        """Return when as much was acknowledged as is published in so many seconds."""
+        self.ledger.await_acknowledged(int(seconds * RATE), seconds + 15)
+
+    @property
+    def growth(self) -> int:
+        """By how much more memory the worker had at its most than before."""
+        return max(0, peak_bytes(self.server.worker_pid) - self.resident)
+
+    def deliveries(self) -> DeliveryVerdict:
+        """Judge what the sockets have got."""
+        return judge_deliveries(self.ledger, self.listeners.sockets)
+
+    def delivery_times(self, since: float = 0.0, until: float = float("inf")) -> list[float]:
+        """Return how long each delivery took of what was sent in this time."""
+        return delivery_times(self.ledger, self.listeners.sockets, since, until)
+
+
+@contextmanager
+def load(
+    server: HeraldServer,
+    key: str,
+    *,
+    publishers: int = 4,
+    rate: float | None = RATE,
+    sockets: int = SOCKETS,
+    size: int = 200,
+) -> Iterator[Load]:
+    """Publish and listen; the end of the block waits for the answers and the deliveries."""
+    ledger = Ledger(size)
+    pid = server.worker_pid
+    with (
+        Listeners(server.port, key, ledger, count=sockets) as listeners,
+        Publishers(server.port, key, ledger, count=publishers, rate=rate) as publishing,
+    ):
+        resident = resident_bytes(pid)
+        forget_peak(pid)
+        yield Load(server, ledger, publishing, listeners, resident)
+        publishing.stop()
+        listeners.await_all()
+
+
+def say(what: str, *figures: Verdict | DeliveryVerdict | str) -> None:
+    """Print what was found."""
+    print(f"{what}:", *(f"\n    {figure}" for figure in figures))
+
+
+def percentiles(seconds: list[float]) -> str:
+    """Return p50, p99 and the longest of some times, in ms."""
+    middle, late, last = (1000 * share(seconds, part) for part in (0.5, 0.99, 1.0))
+    return f"p50 {middle:.1f}, p99 {late:.1f}, longest {last:.1f} ms of {len(seconds)}"
+
+
+def state_of(server: HeraldServer) -> JsonObject:
+    """Return what a server with ``WATCHED_APP`` says of itself."""
+    answer = requests.get(f"{server.url}/test/state", timeout=10)
+    assert answer.status_code == 200, answer.text
+    state = answer.json()
+    assert isinstance(state, dict)
+    return state
+
+
+def counters_of(server: HeraldServer, destination: str) -> dict[str, int]:
+    """Return a destination's counters, of a server with ``WATCHED_APP``."""
+    found = state_of(server)["counters"]
+    assert isinstance(found, dict)
+    counters = found[destination]
+    assert isinstance(counters, dict)
+    return {name: int(str(count)) for name, count in counters.items()}
+
+
+@contextmanager
+def herald(
+    home: Path, environ: Mapping[str, str] | None = None, *, log_file: Path | None = None
+) -> Iterator[HeraldServer]:
+    """Start a server that tells its state, and that comes back on the same port."""
+    server = HeraldServer(home, environ, lasting_port())
+    server.log_file = log_file or server.log_file
+    try:
+        server.start(WATCHED_APP)
+        yield server
+    finally:
+        server.stop()
+
+
+def full_key(server: HeraldServer) -> str:
+    """Return a fresh key that may publish, subscribe and read."""
+    return server.issue_key(Scope.PUBLISH, Scope.SUBSCRIBE, Scope.READ)
+
+
+@pytest.fixture
+def mongod(tmp_path: Path) -> Iterator[MongoServer]:
+    """A MongoDB of the test's own, not started."""
+    server = MongoServer(tmp_path / "mongo")
+    yield server
+    server.kill()

@@ -1,0 +1,141 @@
+"""Loggers that raise, that hang for ever, and an output that nobody reads: publishing goes on."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import (
+    LATEST_DELIVERY,
+    MOST_GROWTH,
+    WATCHED_APP,
+    Load,
+    counters_of,
+    full_key,
+    herald,
+    load,
+    percentiles,
+    say,
+)
+from tests.services import event_log
+from tests.services.herald import GREETING, HeraldServer
+from tests.services.ports import lasting_port
+from tests.services.vitals import MIB
+
+BAD = {
+    "raising": "RaisingLoggerFactory",
+    "raising-sink": "RaisingSinkFactory",
+    "hanging-sink": "HangingSinkFactory",
+}
+EVENTS = 1500
+LARGE = 30_000
+"""Bytes; so that a few seconds of events are more than a buffer takes."""
+READ_BYTES = 65_536
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """What ``PYTHONPATH`` needs for the bad loggers to be found by name."""
+    metadata = tmp_path / "installed" / "bad_loggers-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-loggers\nVersion: 1.0\n")
+    offered = "".join(f"{name} = bench.bad_loggers:{made}\n" for name, made in BAD.items())
+    (metadata / "entry_points.txt").write_text(f"[logger_lib.factories]\n{offered}")
+    return metadata.parent
+
+
+def judge(what: str, running: Load, home: Path, counters: dict[str, int]) -> None:
+    """Print the figures and hold them to what is promised."""
+    verdict = running.ledger.settle(lambda: event_log.in_sqlite(home, running.ledger), 5)
+    deliveries, times = running.deliveries(), running.delivery_times()
+    say(
+        what,
+        verdict,
+        deliveries,
+        f"delivery {percentiles(times)}",
+        f"answers {percentiles(running.ledger.answer_times())}",
+        f"the worker grew by {running.growth / MIB:.1f} MiB at most; counters {counters}",
+    )
+    assert verdict.faults == {}
+    assert verdict.refused == {}
+    assert running.publishers.problems == []
+    assert deliveries.faults == {}
+    assert max(times) < LATEST_DELIVERY
+    assert running.growth < MOST_GROWTH
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_logger(name: str, installed: Path, home: Path) -> None:
+    """What it does to itself is counted, and hurts nobody else, also at the end."""
+    environ = {"EVENT_LOGGERS": f"{name},sql", "PYTHONPATH": str(installed)}
+    with herald(home, environ) as server:
+        with load(server, full_key(server), rate=None) as running:
+            running.ledger.await_acknowledged(EVENTS, 30)
+        counters = counters_of(server, name)
+        judge(name, running, home, counters)
+        assert server.stop() == 0
+    assert f"'{name}' cannot write" in server.log_text() or name == "hanging-sink"
+    if name != "raising":
+        assert counters["failed"] + counters["dropped"], counters
+
+
+class StalledPipe:
+    """An output whose reader stops reading after a server's greeting, and goes on when told."""
+
+    def __init__(self, server: HeraldServer) -> None:
+        self._server = server
+        self._read_end, self.write_end = os.pipe()
+        self._goes_on = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="stalled-pipe")
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._server.log_file.open("ab", buffering=0) as log:
+            while data := os.read(self._read_end, READ_BYTES):
+                log.write(data)
+                if not self._goes_on.is_set() and GREETING in self._server.log_text():
+                    self._goes_on.wait()
+        os.close(self._read_end)
+
+    def go_on(self) -> None:
+        """Read on, to the end of it."""
+        self._goes_on.set()
+
+    def close(self) -> None:
+        """Wait for the end; every other holder of the pipe must have gone."""
+        self.go_on()
+        os.close(self.write_end)
+        self._thread.join(10)
+
+
+@contextmanager
+def stalled(home: Path, environ: dict[str, str]) -> Iterator[tuple[HeraldServer, StalledPipe]]:
+    """Start a server whose stdout and stderr are one pipe that nobody reads any more."""
+    server = HeraldServer(home, environ, lasting_port())
+    home.mkdir()
+    pipe = StalledPipe(server)
+    try:
+        server.start(WATCHED_APP, output=pipe.write_end)
+        yield server, pipe
+    finally:
+        pipe.go_on()
+        server.stop()
+        pipe.close()
+
+
+@pytest.mark.parametrize("name", ["console", "logging"])
+def test_nobody_reads_the_output(name: str, home: Path) -> None:
+    """Lines wait in a bounded buffer, then they are dropped and counted; all else goes on."""
+    with stalled(home, {"EVENT_LOGGERS": f"{name},sql"}) as (server, pipe):
+        key = full_key(server)
+        with load(server, key, rate=None, size=LARGE) as running:
+            running.ledger.await_acknowledged(EVENTS, 30)
+        counters = counters_of(server, name)
+        judge(f"nobody reads what {name} writes", running, home, counters)
+        assert counters["taken"] > counters["written"]
+        assert counters["dropped"], counters
+        pipe.go_on()
+        assert server.stop() == 0

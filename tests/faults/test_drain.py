@@ -1,0 +1,93 @@
+"""SIGTERM under load: in time, in order, and with nothing lost."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import CROWD, full_key, herald, percentiles, say
+from tests.services import event_log
+from tests.services.crowd import Crowd, most_sockets
+from tests.services.herald import HeraldServer
+from tests.services.ledger import Ledger, judge_deliveries
+from tests.services.listeners import Listeners
+from tests.services.mongod import MongoServer
+from tests.services.publishers import Publishers
+
+ROOM = "ledger"
+LISTENERS, PUBLISHERS = 10, 8
+BEFORE = 300
+IN_TIME = 10.0
+CLOSE_CODES = {1000, 1001, 1012}
+
+
+def test_a_thousand_sockets(home: Path) -> None:
+    """All sockets are told and closed, what was in flight is answered, and all is in the log."""
+    ledger = Ledger()
+    with (
+        herald(home) as server,
+        Crowd(server.port, most_sockets(CROWD), server.first_key) as crowd,
+    ):
+        seconds, unanswered = terminate(server, ledger)
+        crowd.read_until(lambda: all(m.ended for m in crowd.members), "the end of the sockets")
+        ends = {(m.close_code, m.close_reason) for m in crowd.members}
+        verdict = ledger.settle(lambda: event_log.in_sqlite(home, ledger), 0)
+    say(f"SIGTERM with {len(crowd.members)} sockets: {seconds:.2f} s, sockets {ends}", verdict)
+    assert verdict.faults == {}
+    assert unanswered == []
+    assert seconds < IN_TIME
+    assert all(code in CLOSE_CODES and reason for code, reason in ends), ends
+    assert "Traceback" not in server.log_text()
+
+
+def terminate(server: HeraldServer, ledger: Ledger) -> tuple[float, list[int]]:
+    """SIGTERM under load; return the time, and what was in flight then and has no answer."""
+    key = full_key(server)
+    with (
+        Listeners(server.port, key, ledger, count=LISTENERS, room=ROOM) as listeners,
+        Publishers(
+            server.port, key, ledger, count=PUBLISHERS, room=ROOM, keep_alive=False
+        ) as publishers,
+    ):
+        ledger.await_acknowledged(BEFORE)
+        told_at = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        code = server.process.wait(2 * IN_TIME)
+        seconds = time.monotonic() - told_at
+        publishers.stop()
+        deliveries = judge_deliveries(ledger, listeners.sockets)
+    say(f"exit code {code}", deliveries, f"answers {percentiles(ledger.answer_times())}")
+    assert code == 0
+    assert {"doubled", "never issued", "disordered"}.isdisjoint(deliveries.faults)
+    return seconds, [e.number for e in ledger.entries if e.status is None and e.sent_at < told_at]
+
+
+def test_queued(home: Path) -> None:
+    """With ``EVENT_ACK=queued`` SIGTERM loses nothing either."""
+    ledger = Ledger()
+    with herald(home, {"EVENT_ACK": "queued"}) as server:
+        seconds, unanswered = terminate(server, ledger)
+        verdict = ledger.settle(lambda: event_log.in_sqlite(home, ledger), 0)
+    say(f"SIGTERM, queued: {seconds:.2f} s", verdict)
+    assert verdict.faults == {}
+    assert unanswered == []
+    assert seconds < IN_TIME
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["mongodb", "mongodb down"])
+def test_with_mongodb(up: bool, home: Path, mongod: MongoServer) -> None:
+    """With MongoDB down the spool has it all at the end, and the next start writes it."""
+    ledger, environ = Ledger(), {"MONGO_URI": mongod.uri}
+    if up:
+        mongod.start()
+    with herald(home, environ) as server:
+        seconds, unanswered = terminate(server, ledger)
+        if not up:
+            mongod.start()
+            server.start()
+        verdict = ledger.settle(lambda: event_log.in_mongodb(mongod, ledger), 0 if up else 15)
+    say(f"SIGTERM with MongoDB {'up' if up else 'down'}: {seconds:.2f} s", verdict)
+    assert verdict.faults == {}
+    assert unanswered == []
+    assert seconds < IN_TIME

@@ -1,0 +1,135 @@
+"""SIGKILL: what was answered 202 is in the log afterwards, once."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import KILLS, full_key, herald, percentiles, say
+from tests.services import event_log
+from tests.services.herald import HeraldServer, wait_until
+from tests.services.ledger import Found, Ledger
+from tests.services.mongod import MongoServer
+from tests.services.publishers import Publishers
+
+BETWEEN = (20, 200)
+"""How many events are acknowledged between two kills."""
+PUBLISHERS = 8
+LOSS_SECONDS = 1.0
+"""How old what is lost with ``EVENT_ACK=queued`` may be."""
+MOST_LOST = 10_000
+READ_SECONDS = 0.5
+"""How long before a kill an answer may have been sent that is read after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a log is: the settings for it, how it is reached, and what it holds."""
+
+    environ: dict[str, str]
+    reach: Callable[[], None]
+    read: Callable[[Ledger], list[Found]]
+
+
+@contextmanager
+def sqlite(home: Path, _: MongoServer) -> Iterator[Place]:
+    yield Place({}, lambda: None, lambda ledger: event_log.in_sqlite(home, ledger))
+
+
+@contextmanager
+def mongodb(_: Path, server: MongoServer) -> Iterator[Place]:
+    server.start()
+    yield Place(
+        {"MONGO_URI": server.uri}, lambda: None, lambda ledger: event_log.in_mongodb(server, ledger)
+    )
+
+
+@contextmanager
+def mongodb_down(_: Path, server: MongoServer) -> Iterator[Place]:
+    yield Place(
+        {"MONGO_URI": server.uri}, server.start, lambda ledger: event_log.in_mongodb(server, ledger)
+    )
+
+
+PLACES = {"sqlite": sqlite, "mongodb": mongodb, "mongodb down": mongodb_down}
+
+
+def kill_worker(server: HeraldServer) -> None:
+    """Kill the worker; Gunicorn starts another."""
+    killed = server.worker_pid
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: server.worker_pids() not in ([killed], []), "another worker")
+
+
+def kill_group(server: HeraldServer) -> None:
+    """Kill everything, and start it again."""
+    server.kill()
+    server.start()
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kill", [kill_worker, kill_group])
+def test_kill(
+    place: str, kill: Callable[[HeraldServer], None], home: Path, mongod: MongoServer
+) -> None:
+    """Under load, again and again at moments that chance picks: nothing is lost or doubled."""
+    chance = random.Random(f"{place} {kill.__name__}")
+    ledger, away = Ledger(), []
+    with PLACES[place](home, mongod) as log, herald(home, log.environ) as server:
+        key = full_key(server)
+        with Publishers(server.port, key, ledger, count=PUBLISHERS) as publishers:
+            for _ in range(KILLS):
+                ledger.await_acknowledged(chance.randint(*BETWEEN))
+                killed_at = time.monotonic()
+                kill(server)
+                ledger.await_acknowledged(1)
+                away.append(time.monotonic() - killed_at)
+            ledger.await_acknowledged(chance.randint(*BETWEEN))
+            publishers.stop()
+        log.reach()
+        verdict = ledger.settle(lambda: log.read(ledger), 20)
+        served = ledger.judge(event_log.through_herald(server.url, key, ledger))
+        assert server.stop() == 0
+    say(
+        f"{kill.__name__} x {KILLS}, {place}",
+        verdict,
+        f"away {percentiles(away)}",
+        f"answers {percentiles(ledger.answer_times())}",
+    )
+    assert verdict.faults == {}
+    assert verdict.refused == {}
+    assert verdict.acknowledged > KILLS * BETWEEN[0]
+    assert (served.faults, served.found) == ({}, verdict.found), "GET /events tells otherwise"
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_queued(home: Path) -> None:
+    """With ``EVENT_ACK=queued`` what is lost was answered in the last moments before the kill."""
+    ledger, killed_at = Ledger(), []
+    with herald(home, {"EVENT_ACK": "queued"}) as server:
+        key = full_key(server)
+        with Publishers(server.port, key, ledger, count=PUBLISHERS) as publishers:
+            for _ in range(KILLS):
+                ledger.await_acknowledged(BETWEEN[1])
+                killed_at.append(time.monotonic())
+                kill_worker(server)
+                ledger.await_acknowledged(1)
+            publishers.stop()
+        assert server.stop() == 0
+        verdict = ledger.settle(lambda: event_log.in_sqlite(home, ledger), 0)
+    ages = [
+        min(killed - at for killed in killed_at if killed > at - READ_SECONDS)
+        for at in (ledger.entries[number].answered_at for number in verdict.lost)
+        if at is not None
+    ]
+    say(f"queued, worker killed {KILLS} times", verdict, f"age of what is lost {percentiles(ages)}")
+    assert verdict.faults.keys() <= {"lost"}
+    assert max(ages, default=0.0) < LOSS_SECONDS
+    assert len(verdict.lost) < KILLS * MOST_LOST

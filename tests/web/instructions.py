@@ -1,0 +1,46 @@
+"""How much Python a call runs: its work, counted and not timed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import BuiltinFunctionType, FrameType
+
+from logger_lib import JsonValue
+
+
+class _Count:
+    """Counts bytecode instructions, anew from each ``time.sleep``."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+
+    def trace(self, frame: FrameType, event: str, _detail: JsonValue) -> Trace:
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.now += 1
+            self.most = max(self.most, self.now)
+        return self.trace
+
+    def profile(self, _frame: FrameType, _event: str, called: BuiltinFunctionType) -> None:
+        if called is time.sleep:
+            self.now = 0
+
+
+Trace = Callable[[FrameType, str, JsonValue], "Trace"]
+
+
+def most_in_a_turn(call: Callable[[], None]) -> int:
+    """Return how many instructions ``call`` runs at most until it gives others their turn."""
+    count = _Count()
+    trace, profile = sys.gettrace(), sys.getprofile()
+    sys.setprofile(count.profile)
+    sys.settrace(count.trace)
+    try:
+        call()
+    finally:
+        sys.settrace(trace)
+        sys.setprofile(profile)
+    return count.most
