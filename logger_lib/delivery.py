@@ -8,9 +8,10 @@ from functools import partial
 from typing import Generic, Protocol
 
 from logger_lib.backoff import Breaker
+from logger_lib.dead_letters import Refused
 from logger_lib.flow import Flight, Flow, Item
+from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.refused import Refused
 from logger_lib.spool import Spool
 
 
@@ -60,6 +61,7 @@ class Delivery(Generic[Item]):
         attempts = 1 if self._spool else self._limits.attempts
         self.breaker = Breaker(attempts, self._limits.first_pause, self._limits.longest_pause)
         self._look_at = 0.0
+        self._is_slow = False
 
     def run(self) -> None:
         """Deliver until there is nothing to do for a while, or the pipeline is closed."""
@@ -100,7 +102,8 @@ class Delivery(Generic[Item]):
             return partial(self._replay, spool)
         elif flow.keeping:
             flow.delivery_work.wait(self._limits.idle)
-        else:
+        elif not self._is_slow or flow.stuck or not flow.delivery_work.wait(self._limits.idle):
+            self._is_slow = False
             flow.go_direct()
         return None
 
@@ -133,7 +136,12 @@ class Delivery(Generic[Item]):
         if self.breaker.failures:
             with self._flow.lock:
                 self._counters.retried += len(items)
-        return self._destination.write(items)
+        began = time.monotonic()
+        refusals = self._destination.write(items)
+        # Of a slow one nobody is to wait for the deadline again and again: it gets everything by
+        # way of the spool, until it has been fast with that.
+        self._is_slow = time.monotonic() - began >= self._limits.deadline
+        return refusals
 
     def _written(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:
         flow, counters = self._flow, self._counters
@@ -205,7 +213,9 @@ class Delivery(Generic[Item]):
     def _decode(self, texts: Sequence[str]) -> tuple[list[Item], list[tuple[str, str]]]:
         items: list[Item] = []
         odd: list[tuple[str, str]] = []
-        for text in texts:
+        for number, text in enumerate(texts, 1):
+            if not number % BREATH:
+                time.sleep(0)
             try:
                 items.append(self._flow.form.decode(text))
             except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic
 
+from logger_lib.dead_letters import Refused
 from logger_lib.flow import Flow, Item
+from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.refused import Refused
 from logger_lib.spool import Spool
 
 
@@ -83,7 +84,9 @@ class Intake(Generic[Item]):
     def _encode(self, entries: list[tuple[Item, int]]) -> tuple[list[str], list[tuple[Item, str]]]:
         texts: list[str] = []
         refusals: list[tuple[Item, str]] = []
-        for item, _ in entries:
+        for number, (item, _) in enumerate(entries, 1):
+            if not number % BREATH:
+                time.sleep(0)
             try:
                 texts.append(self._flow.form.encode(item))
             except (ValueError, TypeError, RecursionError) as error:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+BREATH = 64
+"""After so many items turned into text or back, an event loop goes on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Generic
 
 from logger_lib.counters import Counters
-from logger_lib.dead_letters import DeadLetters
+from logger_lib.dead_letters import DeadLetters, Refused
 from logger_lib.delivery import Delivery, Destination
 from logger_lib.flow import Flow, Form, Item
 from logger_lib.intake import Intake
 from logger_lib.lifetime import Buffered, open_pipelines
 from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.notice import Notice
-from logger_lib.refused import Refused
 from logger_lib.spool import Spool
 
 
@@ -113,7 +112,7 @@ class Pipeline(Buffered, Generic[Item]):
     def wake(self) -> None:
         """Write what an earlier process has left in the spool, without waiting for an item."""
         with self._flow.lock:
-            if self._spool is not None:
+            if self._spool is not None and not self._flow.closing:
                 self._start()
 
     def forget_parent(self) -> None:

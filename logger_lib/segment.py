@@ -5,8 +5,8 @@ The process that holds it appends groups of lines, reads them from the front, an
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,10 +14,16 @@ from typing import NamedTuple, Self
 
 from logger_lib.checked_lines import from_line
 
+if sys.platform != "win32":
+    # There is no spool on Windows, which can import the library all the same.
+    import fcntl
+
 SUFFIX = ".jsonl"
 _DIGITS = 20
 _READ_BYTES = 64 * 1024
 _NEW = os.O_CREAT | os.O_EXCL
+# macOS has the slower one alone.
+_sync = getattr(os, "fdatasync", os.fsync)
 
 
 class Line(NamedTuple):
@@ -81,7 +87,7 @@ class Segment:
         try:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
-            os.fdatasync(self._fd)
+            _sync(self._fd)
         except BaseException:
             self.torn = True
             with suppress(OSError):

@@ -174,8 +174,8 @@ class Environment(Schema):
         metadata=_about(
             "",
             "a whole number from 1 to 36500",
-            "After how many days events and deliveries are deleted from sql and mongodb. Unset, they"
-            " are kept for ever.",
+            "After how many days events and deliveries are deleted from sql and mongodb. Unset,"
+            " they are kept for ever.",
         ),
     )
     max_sockets = fields.Integer(

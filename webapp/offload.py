@@ -12,6 +12,10 @@ from logger_lib.offload import Offload, inline
 
 Result = TypeVar("Result")
 
+THREADS = 8
+"""More than there are offloads, each of which uses one at a time. What one batch took once, the C
+library keeps for each thread for good: with eventlet's twenty that were 70 MiB."""
+
 
 class ThreadOffload:
     """Runs blocking calls in a real thread, one at a time, while the event loop goes on.
@@ -32,4 +36,7 @@ class ThreadOffload:
 
 def make_offload() -> Offload:
     """Return an offload for one destination: a real thread under eventlet, else none."""
-    return ThreadOffload() if patcher.is_monkey_patched("thread") else inline
+    if not patcher.is_monkey_patched("thread"):
+        return inline
+    tpool.set_num_threads(THREADS)
+    return ThreadOffload()

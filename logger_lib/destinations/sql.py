@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
-from logger_lib.destinations.sql_terms import Entry, delete_before, entries_of, insert_terms
+from logger_lib.destinations.sql_terms import delete_before, insert_terms
 from logger_lib.drivers import DRIVERS
 from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import LogReader
@@ -27,6 +27,7 @@ from logger_lib.offload import Offload, inline
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
 from logger_lib.spool import SpoolPlace
+from logger_lib.terms import terms_of
 
 SQLITE_FILE = "herald.db"
 # One statement for all rows, whose only parameter is the rows as JSON. pg8000 would send one for
@@ -58,7 +59,7 @@ _KNOWN_APPS = 10_000
 """How many apps are remembered as stored; beyond that they are stored again."""
 
 
-_Written: TypeAlias = tuple[Values, list[Entry]]
+_Written: TypeAlias = tuple[Values, list[int]]
 """A record as a row, and what it is found by."""
 
 
@@ -178,7 +179,7 @@ class _SqlSink(Sink):
         new_apps = {str(values["app"] or "") for values, _ in batch} - self._known_apps
         with self._engine.begin() as connection:
             _insert_new(connection, event_log.name, [values for values, _ in batch])
-            insert_terms(connection, [entry for _, entries in batch for entry in entries])
+            insert_terms(connection, {str(values["id"]): terms for values, terms in batch if terms})
             if new_apps:
                 _insert_new(connection, event_log_app.name, [{"app": app} for app in new_apps])
         if len(self._known_apps) > _KNOWN_APPS:
@@ -193,7 +194,7 @@ class _SqlSink(Sink):
 
 
 def _written(record: LogRecord) -> _Written:
-    return values_of(record), entries_of(record)
+    return values_of(record), list(terms_of(record))
 
 
 def _is_out_of_reach(error: DBAPIError) -> bool:
@@ -263,4 +264,6 @@ def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> No
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
     cursor.execute("PRAGMA busy_timeout=2000")
+    # 32 MB: the pages of many batches, which often are the same ones, are copied once.
+    cursor.execute("PRAGMA wal_autocheckpoint=8000")
     cursor.close()

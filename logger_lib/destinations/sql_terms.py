@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -12,25 +11,27 @@ from sqlalchemy.dialects import mysql
 
 from logger_lib.destinations.sql_table import event_log, event_log_term, record_of
 from logger_lib.ids import earliest_id
-from logger_lib.record import LogRecord, microseconds_of
+from logger_lib.record import microseconds_of
 from logger_lib.terms import terms_of
 
-Entry: TypeAlias = tuple[int, str]
-"""A term and the id of a record that it finds."""
+Terms: TypeAlias = dict[str, list[int]]
+"""The terms of records, by the id of each."""
 
 _TOLERANCE = timedelta(seconds=10)
 _DELETED_AT_ONCE = 500
 """Entries in one statement: each is two of its parameters."""
 
-# One statement for all: where there is one for each, Python's driver gives its lock up and takes
-# it again for each.
+# One statement for all: where there is one for each entry, Python's driver gives its lock up and
+# takes it again for each. In the order of the index, so that what stands together is written
+# together, and two hosts lock it one after the other.
 _SQLITE_ENTRIES = (
-    "SELECT json_extract(value, '$[0]') AS term, json_extract(value, '$[1]') AS record_id"
-    " FROM json_each(:entries)"
+    "SELECT term.value AS term, record.key AS record_id"
+    " FROM json_each(:terms) AS record, json_each(record.value) AS term ORDER BY 1, 2"
 )
 _POSTGRESQL_ENTRIES = (
-    "SELECT CAST(entry ->> 0 AS bigint) AS term, entry ->> 1 AS record_id"
-    " FROM json_array_elements(CAST(:entries AS json)) AS entry"
+    "SELECT CAST(found AS bigint) AS term, record.key AS record_id"
+    " FROM json_each(CAST(:terms AS json)) AS record,"
+    " json_array_elements_text(record.value) AS found ORDER BY 1, 2"
 )
 _INSERTS = {
     "sqlite": text(f"INSERT OR IGNORE INTO event_log_term {_SQLITE_ENTRIES}"),
@@ -48,23 +49,15 @@ _DELETES = {
 }
 
 
-def entries_of(record: LogRecord) -> list[Entry]:
-    """Return what finds ``record``."""
-    return [(term, record.id) for term in terms_of(record)]
-
-
-def insert_terms(connection: Connection, entries: list[Entry]) -> None:
-    """Insert those of ``entries`` that are not there yet."""
-    if not entries:
+def insert_terms(connection: Connection, terms: Terms) -> None:
+    """Insert those of ``terms`` that are not there yet."""
+    if not terms:
         return
-    # In the order of the index: what stands together is written together, and two hosts lock it
-    # one after the other.
-    entries.sort()
     statement = _INSERTS.get(connection.dialect.name)
     if statement is not None:
-        connection.execute(statement, {"entries": json.dumps(entries)})
+        connection.execute(statement, {"terms": json.dumps(terms)})
         return
-    rows = [{"term": term, "record_id": record_id} for term, record_id in entries]
+    rows = [{"term": term, "record_id": record_id} for term, record_id in _entries(terms)]
     # Not INSERT IGNORE, which also turns values that do not fit into others that do.
     new = mysql.insert(event_log_term).on_duplicate_key_update(term=event_log_term.c.term)
     connection.execute(new, rows)
@@ -84,18 +77,23 @@ def delete_before(connection: Connection, moment: datetime, limit: int) -> int:
         .limit(limit)
     )
     records = [record_of(row) for row in connection.execute(oldest)]
-    _delete_entries(connection, sorted(entry for each in records for entry in entries_of(each)))
+    _delete_terms(connection, {record.id: list(terms_of(record)) for record in records})
     ids = [record.id for record in records]
     connection.execute(delete(event_log).where(log.id.in_(ids)))
     return len(records)
 
 
-def _delete_entries(connection: Connection, entries: Sequence[Entry]) -> None:
+def _delete_terms(connection: Connection, terms: Terms) -> None:
     statement = _DELETES.get(connection.dialect.name)
     if statement is not None:
-        connection.execute(statement, {"entries": json.dumps(entries)})
+        connection.execute(statement, {"terms": json.dumps(terms)})
         return
     entry = tuple_(event_log_term.c.term, event_log_term.c.record_id)
+    entries = _entries(terms)
     for start in range(0, len(entries), _DELETED_AT_ONCE):
         some = entries[start : start + _DELETED_AT_ONCE]
         connection.execute(delete(event_log_term).where(entry.in_(some)))
+
+
+def _entries(terms: Terms) -> list[tuple[int, str]]:
+    return sorted((term, record_id) for record_id, found in terms.items() for term in found)

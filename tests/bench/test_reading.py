@@ -35,9 +35,7 @@ def asked(search: Search) -> LogQuery:
 def test_every_search_finds_all_that_it_asks_for(home: Path) -> None:
     """All pages of a search are what going through all records finds, in their order."""
     sample = Sample(EVENTS)
-    events: list[LogRecord] = [
-        record for batch in Sample(EVENTS).batches() for record in batch[::2]
-    ]
+    events = [each for batch in Sample(EVENTS).batches() for each in batch[::2]]
     # The ids are partly random: what is compared are the identifiers in the data.
     factory = SqlLoggerFactory.from_settings({"HERALD_HOME": str(home)})
     log = EventLog(factory.create_reader())

@@ -2,15 +2,15 @@
 
 The figures are printed: ``pytest tests/faults -rP``. These make it longer:
 
-``HERALD_TEST_KILLS``         how often something is killed, each time (3)
-``HERALD_TEST_FAULT_SECONDS`` how long a destination is out of reach (3)
+``HERALD_TEST_KILLS``         how often something is killed, each time (4)
+``HERALD_TEST_FAULT_SECONDS`` how long a destination is out of reach (2)
 ``HERALD_TEST_SOAK_SECONDS``  how long the soak takes (10)
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,8 @@ from tests.services.publishers import Publishers
 from tests.services.vitals import MIB, forget_peak, peak_bytes, resident_bytes
 from webapp.access.scopes import Scope
 
-KILLS = int(os.environ.get("HERALD_TEST_KILLS", "3"))
-FAULT_SECONDS = float(os.environ.get("HERALD_TEST_FAULT_SECONDS", "3"))
+KILLS = int(os.environ.get("HERALD_TEST_KILLS", "4"))
+FAULT_SECONDS = float(os.environ.get("HERALD_TEST_FAULT_SECONDS", "2"))
 SOAK_SECONDS = float(os.environ.get("HERALD_TEST_SOAK_SECONDS", "10"))
 CROWD = int(os.environ.get("HERALD_TEST_CROWD", "2000")) // 2
 """Sockets at a drain."""
@@ -58,7 +58,6 @@ class Load:
     publishers: Publishers
     listeners: Listeners
     resident: int
-    marks: dict[str, float] = field(default_factory=dict)
 
     def last(self, seconds: float) -> None:
         """Return when as much was acknowledged as is published in so many seconds."""

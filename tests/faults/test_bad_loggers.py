@@ -30,8 +30,8 @@ BAD = {
     "raising-sink": "RaisingSinkFactory",
     "hanging-sink": "HangingSinkFactory",
 }
-EVENTS = 1500
-LARGE = 30_000
+EVENTS = 1000
+LARGE = 45_000
 """Bytes; so that a few seconds of events are more than a buffer takes."""
 READ_BYTES = 65_536
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from pymongo import MongoClient
@@ -26,10 +27,13 @@ from logger_lib import (
 from logger_lib.destinations.mongodb import MongoLoggerFactory
 from logger_lib.destinations.mongodb_documents import Document
 from logger_lib.destinations.sql import SqlLoggerFactory
+from logger_lib.destinations.sql_table import metadata
 from tests.faults.conftest import say
 from tests.services.databases import temporary_mariadb, temporary_postgresql
 from tests.services.herald import wait_until
 from tests.services.mongod import DATABASE, MongoServer
+
+Maker: TypeAlias = Callable[[Path], LoggerFactory]
 
 COUNT, AT = 500, 250
 SECONDS = 20.0
@@ -80,53 +84,54 @@ def good(fields: JsonObject) -> LogRecord:
     return LogRecord(event="e", message="m", fields=fields)
 
 
-@contextmanager
-def sql(url: str, home: Path) -> Iterator[LoggerFactory]:
-    engine = create_engine(url, hide_parameters=True)
-    yield SqlLoggerFactory(engine, limits=LIMITS, spool=place(home))
-    engine.dispose()
-
-
-@contextmanager
-def mongodb(server: MongoServer, home: Path) -> Iterator[LoggerFactory]:
-    client: MongoClient[Document] = MongoClient(server.uri)
-    with client:
-        yield MongoLoggerFactory(client[DATABASE][uuid7()], limits=LIMITS, spool=place(home))
-
-
 def place(home: Path) -> SpoolPlace:
     return SpoolPlace(home, 64 << 20, inline)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    """The MongoDB of these tests."""
-    with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
-        yield server
+@contextmanager
+def sql(url: str) -> Iterator[Maker]:
+    engine = create_engine(url, hide_parameters=True)
+
+    def make(home: Path) -> LoggerFactory:
+        metadata.drop_all(engine)
+        return SqlLoggerFactory(engine, limits=LIMITS, spool=place(home))
+
+    yield make
+    engine.dispose()
 
 
-@pytest.fixture(params=["mongodb", "sqlite", "mariadb", "postgresql"])
+@contextmanager
+def mongodb(server: MongoServer) -> Iterator[Maker]:
+    client: MongoClient[Document] = MongoClient(server.uri)
+    with client:
+        yield lambda home: MongoLoggerFactory(
+            client[DATABASE][uuid7()], limits=LIMITS, spool=place(home)
+        )
+
+
+@pytest.fixture(scope="module", params=["mongodb", "sqlite", "mariadb", "postgresql"])
 def destination(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[tuple[str, LoggerFactory]]:
-    """A destination's name and the factory for it."""
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Maker]]:
+    """A destination's name, and what makes a factory for it when it holds nothing yet."""
     with ExitStack() as stack:
         name: str = request.param
+        directory = tmp_path_factory.mktemp(name)
         if name == "mongodb":
-            server: MongoServer = request.getfixturevalue("database")
-            made = mongodb(server, tmp_path)
+            made = mongodb(stack.enter_context(MongoServer(directory)))
         elif name == "sqlite":
-            made = sql(f"sqlite:///{tmp_path}/log.db", tmp_path)
+            made = sql(f"sqlite:///{directory}/log.db")
         else:
             temporary = temporary_mariadb if name == "mariadb" else temporary_postgresql
-            made = sql(stack.enter_context(temporary()), tmp_path)
+            made = sql(stack.enter_context(temporary()))
         yield name, stack.enter_context(made)
 
 
 @pytest.mark.parametrize("kind", POISON)
-def test_one_in_500(kind: str, destination: tuple[str, LoggerFactory], tmp_path: Path) -> None:
+def test_one_in_500(kind: str, destination: tuple[str, Maker], tmp_path: Path) -> None:
     """What can be stored is stored at once; what cannot is a dead letter, with its reason."""
-    name, factory = destination
+    name, make = destination
+    factory = make(tmp_path)
     logger = factory.create_logger("events")
     poison = POISON[kind]()
     for number in range(COUNT):

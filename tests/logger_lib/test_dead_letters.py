@@ -64,7 +64,7 @@ def test_a_letter_larger_than_the_bound_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_processes_share_a_file(tmp_path: Path) -> None:
-    """Letters of several processes neither mix nor get lost when one of them sets the file aside."""
+    """Letters of several processes neither mix nor get lost when one sets the file aside."""
     path = tmp_path / "sql.jsonl"
     children = []
     for number in range(4):

@@ -8,8 +8,10 @@ life begins.
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -48,10 +50,12 @@ class Life(RuleBasedStateMachine):
 
     @initialize(delay=st.sampled_from([0.0, 0.005]))
     def begin(self, delay: float) -> None:
+        """Begin the first life."""
         self.delay = delay
         self.live(Gate(), None)
 
     def live(self, gate: Gate, files: Path | None) -> None:
+        """Begin a life with what ``gate`` has and what ``files`` are."""
         self.lives += 1
         self.published = 0
         self.home = self.root / str(self.lives)
@@ -59,11 +63,8 @@ class Life(RuleBasedStateMachine):
             shutil.copytree(files, self.home)
         self.gate = gate
         gate.refuses = lambda entry: "it is poison" if entry.event == POISON else None
-        limits = Limits(
-            **{name: getattr(LIMITS, name) for name in LIMITS.__slots__} | {"max_delay": self.delay}
-        )
         place = SpoolPlace(self.home, MAX_SPOOL, inline)
-        self.factory = GateFactory(limits, place, gate)
+        self.factory = GateFactory(replace(LIMITS, max_delay=self.delay), place, gate)
         self.logger = self.factory.create_logger("test")
         self.factory.prepare()
 
@@ -88,6 +89,7 @@ class Life(RuleBasedStateMachine):
         self.published += 1
 
     def has_lived(self) -> bool:
+        """Say whether there is something that could be lost."""
         return self.published >= 3
 
     @precondition(has_lived)
@@ -100,9 +102,7 @@ class Life(RuleBasedStateMachine):
             copy_living(self.home, copy)
         # After the files: what goes from one to the other in between is then in both.
         survivor.stored = dict(self.gate.stored)
-        self.forget_unflushed()
-        self.end()
-        self.live(survivor, copy)
+        self.begin_anew(survivor, copy)
 
     @precondition(has_lived)
     @rule(timeout=st.sampled_from([0.0, 0.02, 0.2]))
@@ -116,21 +116,19 @@ class Life(RuleBasedStateMachine):
         survivor.stored = dict(self.gate.stored)
         if not self.factory.counters.dropped:
             self.promised += [entry.id for entry in self.logged[self.flushed :]]
-        self.forget_unflushed()
-        self.end()
-        self.live(survivor, copy)
+        self.begin_anew(survivor, copy)
 
-    def forget_unflushed(self) -> None:
+    def begin_anew(self, gate: Gate, files: Path) -> None:
+        """Let go of the process that is dead to the model, and begin another life."""
         self.flushed = len(self.logged)
-
-    def end(self) -> None:
-        """Let go of the process that is dead to the model."""
         self.gate.error = None
         self.gate.open.set()
         self.logger.close(5)
+        self.live(gate, files)
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
+        """Hold that counters never say more than was taken."""
         if self.lives:
             counters = self.factory.counters
             gone = counters.written + counters.dropped + counters.failed + counters.dead
@@ -138,6 +136,7 @@ class Life(RuleBasedStateMachine):
             assert counters.in_spool >= 0
 
     def teardown(self) -> None:
+        """Look at what is found in the end."""
         try:
             if self.lives:
                 self.judge()
@@ -145,6 +144,7 @@ class Life(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
     def judge(self) -> None:
+        """Compare the destination with what was promised, once all is well again."""
         self.gate.error = None
         self.gate.open.set()
         assert self.logger.flush(10) or self.factory.counters.dropped
@@ -162,6 +162,7 @@ class Life(RuleBasedStateMachine):
         assert promised & poison <= set(self.dead_letters())
 
     def dead_letters(self) -> Iterable[str]:
+        """Yield the ids of the records in all dead letters."""
         for path in self.root.glob("*/dead-letters/gate.jsonl"):
             for letter in letters_in(path):
                 assert isinstance(letter["record"], dict)
@@ -180,8 +181,9 @@ def copy_living(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=copy)
 
 
+pytestmark = pytest.mark.timeout(300)
 Life.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -1,22 +1,21 @@
-"""A pipeline with a spool: its destination down, slow, hanging or refusing, its disk full."""
+"""A pipeline with a spool: its destination down, slow or hanging."""
 
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from logger_lib import Counters, JsonValue, Limits, Logger, SpoolPlace
+from logger_lib import Counters, Limits, Logger, LogRecord, SpoolPlace
 from logger_lib.offload import inline
 from tests.logger_lib.conftest import record
 from tests.logger_lib.gate import Gate, GateFactory
-from tests.logger_lib.test_dead_letters import letters_in
 from tests.services.herald import wait_until
-from tests.services.small_disk import small_disk
 
 MIB = 1 << 20
 QUICK = Limits(
@@ -63,7 +62,7 @@ def test_what_goes_well_never_sees_the_disk(home: Path) -> None:
 
 
 def test_a_destination_that_is_down(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What it does not take is on disk when flush says so, and at the destination when it is back."""
+    """What it does not take is on disk when flush says so, and is there when it is back."""
     factory = make(home)
     gate, logger = factory.gate, factory.create_logger("test")
     gate.error = ConnectionError("down")
@@ -93,7 +92,7 @@ def test_a_destination_that_is_down(home: Path, capfd: pytest.CaptureFixture[str
 
 
 def test_order_is_kept_whatever_way_records_take(home: Path) -> None:
-    """Direct, through the spool, and direct again, many times over: the order is that of ``log``."""
+    """Direct, through the spool and direct again, many times: the order is that of ``log``."""
     factory = make(home, replace(QUICK, max_batch=20, longest_pause=0.01, first_pause=0.005))
     gate, logger = factory.gate, factory.create_logger("test")
     names = [str(number) for number in range(3000)]
@@ -108,7 +107,9 @@ def test_order_is_kept_whatever_way_records_take(home: Path) -> None:
     replayed(factory)
     logger.close()
     assert gate.events == names
-    assert sum(gate.batches, []) == names, "a write that failed had stored nothing"
+    assert list(chain.from_iterable(gate.batches)) == names, (
+        "a write that failed had stored nothing"
+    )
     assert is_conserved(factory.counters)
     assert factory.counters.opened > 1
 
@@ -134,6 +135,28 @@ def test_a_slow_destination(home: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert factory.counters.written == 3
     assert is_conserved(factory.counters)
     assert "takes longer than 0.1 s for a batch" in capfd.readouterr().err
+
+
+class Slow(Gate):
+    """A destination that takes twice the deadline for each batch."""
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        """Write, at its own pace."""
+        threading.Event().wait(2 * QUICK.deadline)
+        super().write(batch)
+
+
+def test_a_destination_that_stays_slow(home: Path) -> None:
+    """Only the first waits for the deadline: the others are on disk at once."""
+    factory = make(home, gate=Slow())
+    gate, logger = factory.gate, factory.create_logger("test")
+    for number in range(4):
+        log(logger, str(number))
+        assert logger.flush(10)
+        replayed(factory)
+    assert factory.counters.spooled == 4
+    logger.close()
+    assert gate.events == ["0", "1", "2", "3"]
 
 
 def test_a_destination_that_hangs_for_ever(home: Path) -> None:
@@ -195,176 +218,6 @@ def test_close_where_no_thread_can_be_had(home: Path) -> None:
     assert after.gate.events == ["1", "2", "3"]
 
 
-def test_refused_records_are_dead_letters(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A batch with records that cannot be written is written but for these; flush says yes."""
-    factory = make(home, replace(QUICK, max_delay=60))
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.refuses = lambda entry: "it is odd" if int(entry.event) % 2 else None
-    log(logger, *map(str, range(6)))
-    assert logger.flush(10)
-    logger.close()
-    assert gate.batches == [["0", "2", "4"]]
-    assert (factory.counters.written, factory.counters.dead) == (3, 3)
-    found = letters_in(home / "dead-letters" / "gate.jsonl")
-    assert [letter["reason"] for letter in found] == ["it is odd"] * 3
-    assert [event_of(letter["record"]) for letter in found] == ["1", "3", "5"]
-    assert "3 refused, the first because it is odd" in capfd.readouterr().err
-
-
-def event_of(written: JsonValue) -> str:
-    assert isinstance(written, dict)
-    return str(written["event"])
-
-
-def test_refused_records_in_the_spool(home: Path) -> None:
-    """In what is replayed, too, they alone become dead letters, and block nothing."""
-    factory = make(home)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.error = ConnectionError("down")
-    log(logger, "1", "bad", "2")
-    assert logger.flush(10)
-    gate.refuses = lambda entry: "no" if entry.event == "bad" else None
-    gate.error = None
-    replayed(factory)
-    logger.close()
-    assert gate.events == ["1", "2"]
-    assert (factory.counters.written, factory.counters.dead) == (2, 1)
-    assert is_conserved(factory.counters)
-
-
-def test_a_record_that_is_no_json_is_a_dead_letter(home: Path) -> None:
-    """What cannot be put into the spool is told and shown, and does not hold up the others."""
-    factory = make(home)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.error = ConnectionError("down")
-    log(logger, "1")
-    logger.log(record("odd", of=threading.Lock()))  # type: ignore[arg-type]  # as programs do
-    log(logger, "2")
-    assert logger.flush(10)
-    gate.error = None
-    replayed(factory)
-    logger.close()
-    assert gate.events == ["1", "2"]
-    (letter,) = letters_in(home / "dead-letters" / "gate.jsonl")
-    assert "event='odd'" in str(letter["record"])
-    assert "lock is not JSON" in str(letter["reason"])
-
-
-def test_a_line_of_another_version_is_a_dead_letter(home: Path) -> None:
-    """A line that is whole and is no record is kept for a human, and blocks nothing."""
-    spool = SpoolPlace(home, MIB, inline).spool("gate-test")
-    spool.append(['{"event": "of the future"}', "[]"])
-    spool.close()
-    factory = make(home)
-    logger = factory.create_logger("test")
-    log(logger, "1")
-    assert logger.flush(10)
-    replayed(factory)
-    logger.close()
-    assert factory.gate.events == ["1"]
-    assert (factory.counters.dead, factory.counters.written) == (2, 1)
-    assert is_conserved(factory.counters)
-    found = letters_in(home / "dead-letters" / "gate.jsonl")
-    assert found[0]["record"] == '{"event": "of the future"}'
-
-
-def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
-    """Then the refused record has failed, flush says no, and the others are written."""
-    home.mkdir()
-    (home / "dead-letters").write_text("in the way")
-    factory = make(home, replace(QUICK, max_delay=60))
-    logger = factory.create_logger("test")
-    factory.gate.refuses = lambda entry: "no" if entry.event == "bad" else None
-    log(logger, "good", "bad")
-    assert not logger.flush(10)
-    logger.close()
-    assert factory.gate.events == ["good"]
-    assert (factory.counters.written, factory.counters.failed) == (1, 1)
-
-
-@pytest.fixture
-def full(tmp_path: Path) -> Iterator[Path]:
-    """A disk that is full."""
-    with small_disk(tmp_path / "disk", MIB) as disk:
-        disk.fill()
-        yield disk.path
-
-
-def test_a_full_disk(full: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing is said to be kept, or lost; when there is space again all is, without a restart."""
-    factory = make(full)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.error = ConnectionError("down")
-    log(logger, "1")
-    assert not logger.flush(0.3)
-    assert not logger.accepts()
-    log(logger, "2")
-    assert not logger.flush(0.1)
-    (full / "ballast").unlink()
-    assert logger.flush(10)
-    assert logger.accepts()
-    assert factory.counters.in_spool == 2
-    gate.error = None
-    replayed(factory)
-    logger.close()
-    assert gate.events == ["1", "2"]
-    assert is_conserved(factory.counters)
-    assert factory.counters.dropped == 0
-    assert "cannot keep records on disk: OSError: [Errno 28]" in capfd.readouterr().err
-
-
-def test_a_full_disk_and_a_destination_that_comes_back(full: Path) -> None:
-    """While the disk stays full the destination's return is enough."""
-    factory = make(full)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.error = ConnectionError("down")
-    log(logger, "1", "2")
-    assert not logger.flush(0.3)
-    gate.error = None
-    assert logger.flush(10)
-    wait_until(logger.accepts, "records to be welcome")
-    log(logger, "3")
-    assert logger.flush(10)
-    logger.close()
-    assert gate.events == ["1", "2", "3"]
-    assert factory.counters.written == 3
-
-
-def test_a_full_disk_and_a_destination_that_hangs(full: Path) -> None:
-    """Close is done in its time; what is kept nowhere is dropped, and counted."""
-    factory = make(full)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.open.clear()
-    log(logger, "1", "2")
-    assert not logger.flush(0.3)
-    started = time.monotonic()
-    logger.close(0.4)
-    assert time.monotonic() - started < 0.8
-    assert factory.counters.dropped == 2
-    gate.open.set()
-
-
-def test_the_bound_of_the_spool(home: Path) -> None:
-    """At its bound records are turned away; they wait in memory, and are written in order."""
-    factory = make(home, max_bytes=2000)
-    gate, logger = factory.gate, factory.create_logger("test")
-    gate.error = ConnectionError("down")
-    kept = 0
-    while logger.accepts():
-        log(logger, str(kept))
-        kept += logger.flush(0.2)
-    assert 3 < kept < 20
-    assert sum(path.stat().st_size for path in segments(home)) <= 2000
-    log(logger, str(kept + 1))
-    gate.error = None
-    assert logger.flush(10)
-    replayed(factory)
-    wait_until(logger.accepts, "records to be welcome")
-    logger.close()
-    assert gate.events == [str(number) for number in range(kept + 2)]
-    assert is_conserved(factory.counters)
-
-
 def test_lines_that_are_gone_are_counted(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Where the disk lost what it had, the records have failed, and the others are written."""
     factory = make(home)
@@ -417,7 +270,7 @@ def test_one_commit_serves_all_who_wait(home: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_leaves_its_parents_spool_alone(home: Path) -> None:
-    """What the parent has on disk or in memory is the parent's; the child has a spool of its own."""
+    """What the parent has on disk or in memory stays its own; the child has its own spool."""
     factory = make(home)
     gate, logger = factory.gate, factory.create_logger("test")
     gate.error = ConnectionError("down")

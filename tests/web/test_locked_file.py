@@ -10,12 +10,13 @@ from tests.services.herald import HeraldServer, wait_until
 from tests.web.conftest import stored_log
 
 LOCKED_SECONDS = 3.0
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 1.5
+"""After a second what the database did not take is on disk; from then on it goes there at once."""
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
 
 
 def test_a_known_key_publishes_while_the_file_is_locked(home: Path) -> None:
-    """The log waits for the file, calls do not; what was logged meanwhile is stored afterwards."""
+    """The log waits for the file, calls do hardly; what was logged is stored afterwards."""
     with HeraldServer(home) as server:
         assert server.post("/events", EVENT).status_code == 202
         slowest, calls = 0.0, 1

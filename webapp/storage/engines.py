@@ -19,6 +19,9 @@ _ANSWER_SECONDS = 10
 _POOL_SECONDS = 5
 _POOL_SIZE = 10
 _OVERFLOW = 20
+_CHECKPOINT_PAGES = 8000
+"""32 MB. At SQLite's own 1000 most batches of the log are copied into the file one by one, whose
+pages (the words of an event are all over the index) are the same again and again."""
 _RECYCLE_SECONDS = 280
 """Below the 300 s after which common proxies and servers drop an idle connection."""
 
@@ -103,6 +106,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         raise TypeError(f"not a connection of sqlite3: {connection!r}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -1,0 +1,100 @@
+"""Records that their destination can never hold, in batches with good ones."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from logger_lib import JsonValue, SpoolPlace
+from logger_lib.offload import inline
+from tests.logger_lib.conftest import record
+from tests.logger_lib.test_dead_letters import letters_in
+from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed
+
+
+def test_refused_records_are_dead_letters(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A batch with records that cannot be written is written but for these; flush says yes."""
+    factory = make(home, replace(QUICK, max_delay=60))
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.refuses = lambda entry: "it is odd" if int(entry.event) % 2 else None
+    log(logger, *map(str, range(6)))
+    assert logger.flush(10)
+    logger.close()
+    assert gate.batches == [["0", "2", "4"]]
+    assert (factory.counters.written, factory.counters.dead) == (3, 3)
+    found = letters_in(home / "dead-letters" / "gate.jsonl")
+    assert [letter["reason"] for letter in found] == ["it is odd"] * 3
+    assert [event_of(letter["record"]) for letter in found] == ["1", "3", "5"]
+    assert "3 refused, the first because it is odd" in capfd.readouterr().err
+
+
+def event_of(written: JsonValue) -> str:
+    assert isinstance(written, dict)
+    return str(written["event"])
+
+
+def test_refused_records_in_the_spool(home: Path) -> None:
+    """In what is replayed, too, they alone become dead letters, and block nothing."""
+    factory = make(home)
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.error = ConnectionError("down")
+    log(logger, "1", "bad", "2")
+    assert logger.flush(10)
+    gate.refuses = lambda entry: "no" if entry.event == "bad" else None
+    gate.error = None
+    replayed(factory)
+    logger.close()
+    assert gate.events == ["1", "2"]
+    assert (factory.counters.written, factory.counters.dead) == (2, 1)
+    assert is_conserved(factory.counters)
+
+
+def test_a_record_that_is_no_json_is_a_dead_letter(home: Path) -> None:
+    """What cannot be put into the spool is told and shown, and does not hold up the others."""
+    factory = make(home)
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.error = ConnectionError("down")
+    log(logger, "1")
+    logger.log(record("odd", of=threading.Lock()))  # type: ignore[arg-type]  # as programs do
+    log(logger, "2")
+    assert logger.flush(10)
+    gate.error = None
+    replayed(factory)
+    logger.close()
+    assert gate.events == ["1", "2"]
+    (letter,) = letters_in(home / "dead-letters" / "gate.jsonl")
+    assert "event='odd'" in str(letter["record"])
+    assert "lock is not JSON" in str(letter["reason"])
+
+
+def test_a_line_of_another_version_is_a_dead_letter(home: Path) -> None:
+    """A line that is whole and is no record is kept for a human, and blocks nothing."""
+    spool = SpoolPlace(home, MIB, inline).spool("gate-test")
+    spool.append(['{"event": "of the future"}', "[]"])
+    spool.close()
+    factory = make(home)
+    logger = factory.create_logger("test")
+    log(logger, "1")
+    assert logger.flush(10)
+    replayed(factory)
+    logger.close()
+    assert factory.gate.events == ["1"]
+    assert (factory.counters.dead, factory.counters.written) == (2, 1)
+    assert is_conserved(factory.counters)
+    found = letters_in(home / "dead-letters" / "gate.jsonl")
+    assert found[0]["record"] == '{"event": "of the future"}'
+
+
+def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
+    """Then the refused record has failed, flush says no, and the others are written."""
+    home.mkdir()
+    (home / "dead-letters").write_text("in the way")
+    factory = make(home, replace(QUICK, max_delay=60))
+    logger = factory.create_logger("test")
+    factory.gate.refuses = lambda entry: "no" if entry.event == "bad" else None
+    log(logger, "good", "bad")
+    assert not logger.flush(10)
+    logger.close()
+    assert factory.gate.events == ["good"]
+    assert (factory.counters.written, factory.counters.failed) == (1, 1)

@@ -1,0 +1,305 @@
+"""``flask --app webapp events``: the real command, in a process of its own."""
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from logger_lib import JsonObject, event_record, inline, uuid7
+from logger_lib.destinations.sql import SqlLoggerFactory
+from logger_lib.ids import uuid7_at
+from tests.services.herald import ROOT, environment_without_settings, wait_until
+from webapp.access.keys import ApiKeys
+from webapp.access.tokens import KeySigner
+from webapp.storage.database import Database
+
+NOON = datetime(2026, 5, 25, 12, tzinfo=UTC)
+SECONDS = 30.0
+EVIL = "=cmd|' /C calc'!A0"
+
+
+class Shell:
+    """A home with an app ``shop`` and one ``blog``, and the command on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environ = {**environment_without_settings(), "HERALD_HOME": str(home)}
+        database = Database(f"sqlite:///{home}/herald.db", inline)
+        database.migrate()
+        keys = ApiKeys(database, KeySigner("x" * 40))
+        self.apps = {name: keys.ensure_app(name) for name in ("shop", "blog")}
+        database.close()
+
+    def log(self, *events: tuple[str, str, JsonObject], app: str = "shop") -> list[str]:
+        """Log events (a name, a room, data) as they would be published now; return their ids."""
+        ids = [uuid7() for _ in events]
+        factory = SqlLoggerFactory.from_settings(self.environ)
+        factory.prepare()
+        factory.sink.write(
+            [
+                event_record(
+                    name,
+                    data,
+                    event_id=event_id,
+                    time=datetime.now(UTC),
+                    app=self.apps[app],
+                    rooms=(room,),
+                )
+                for event_id, (name, room, data) in zip(ids, events, strict=True)
+            ]
+        )
+        factory.close()
+        return ids
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line of ``events …``."""
+        return [sys.executable, "-m", "flask", "--app", "webapp", "events", *arguments]
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=ROOT,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def lines(self, *arguments: str) -> list[JsonObject]:
+        """Return the lines of JSON that a command prints."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A shell on a log of three events of the shop and one of the blog."""
+    made = Shell(tmp_path_factory.mktemp("shell"))
+    made.log(
+        ("order.created", "orders", {"orderId": "cfa3", "note": "for Jane"}),
+        ("order.paid", "orders", {"orderId": "cfa3"}),
+        (EVIL, "\x1b[31m", {"a": "\x1b]0;title\x07"}),
+    )
+    made.log(("post.created", "posts", {"title": "for Jane"}), app="blog")
+    return made
+
+
+def names(lines: list[JsonObject]) -> list[str]:
+    return [str(line["event"]) for line in lines]
+
+
+def test_search(shell: Shell) -> None:
+    """It takes the filters of ``GET /events``, in one app or in all."""
+    assert names(shell.lines("search", "--json")) == [
+        "post.created", EVIL, "order.paid", "order.created"
+    ]  # fmt: skip
+    assert names(shell.lines("search", "--json", "--app", "blog")) == ["post.created"]
+    assert names(shell.lines("search", "--json", "--q", "jane")) == [
+        "post.created",
+        "order.created",
+    ]
+    assert names(shell.lines("search", "--json", "--room", "orders", "--limit", "1")) == [
+        "order.paid"
+    ]
+    assert names(shell.lines("search", "--json", "--event", "order.paid", "--since", "0")) == [
+        "order.paid"
+    ]
+    assert shell.lines("search", "--json", "--until", "2026-01-01T00:00:00Z") == []
+
+
+def test_lines_for_people(shell: Shell) -> None:
+    """Without ``--json`` it is a line each, that cannot colour a terminal or forge another line."""
+    done = shell.run("search", "--event", EVIL)
+    (line,) = done.stdout.splitlines()
+    assert line.isprintable()
+    assert EVIL in line
+    assert "\\x1b[31m" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "--app", "nobody"], "There is no app 'nobody'"),
+        (["search", "--since", "yesterday"], "--since: Must be a time with its offset"),
+        (["search", "--limit", "0"], "--limit"),
+        (["export", "--q", "--"], "--q: Must have 1 to 5 words."),
+        (["export", "--format", "xml"], "--format"),
+        (["export", "--output", "/no/such/folder/x"], "No such file"),
+        (["tail", "-n", "1001"], "-n"),
+    ],
+)
+def test_errors_tell_the_next_step(shell: Shell, arguments: list[str], said: str) -> None:
+    """What is wrong is said on stderr, without a traceback."""
+    done = shell.run(*arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_home_without_events(tmp_path: Path) -> None:
+    """Nothing was logged yet: nothing is found, and nothing fails."""
+    done = Shell(tmp_path).run("export")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "0 events exported.\n")
+
+
+def test_no_logger_can_be_read(tmp_path: Path) -> None:
+    """It is said, with those that can."""
+    shell = Shell(tmp_path)
+    shell.environ["EVENT_LOGGERS"] = "logging"
+    done = shell.run("search")
+    assert done.returncode == 1
+    assert "name sql or mongodb in EVENT_LOGGERS" in done.stderr
+
+
+def test_export_as_lines_of_json(shell: Shell, tmp_path: Path) -> None:
+    """Every event is one line, with all that is known of it."""
+    output = tmp_path / "events.jsonl"
+    done = shell.run("export", "--app", "shop", "--output", str(output))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "3 events exported.\n"
+    lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert names(lines) == [EVIL, "order.paid", "order.created"]
+    assert list(lines[0]) == ["id", "at", "app", "event", "rooms", "data"]
+    assert lines[2]["data"] == {"orderId": "cfa3", "note": "for Jane"}
+    assert {line["app"] for line in lines} == {shell.apps["shop"]}
+
+
+def test_export_as_csv(shell: Shell) -> None:
+    """A spreadsheet gets a row each, and no formula."""
+    done = shell.run("export", "--format", "csv", "--q", "order")
+    head, *rows = csv.reader(io.StringIO(done.stdout))
+    assert head == ["id", "at", "app", "event", "rooms", "data"]
+    assert [row[3] for row in rows] == ["order.paid", "order.created"]
+    assert json.loads(rows[0][4]) == ["orders"]
+    assert json.loads(rows[0][5]) == {"orderId": "cfa3"}
+    _, evil = csv.reader(
+        io.StringIO(shell.run("export", "--format", "csv", "--event", EVIL).stdout)
+    )
+    assert evil[3] == f"'{EVIL}"
+
+
+def test_an_export_shows_how_far_it_is(tmp_path: Path) -> None:
+    """On a terminal, on stderr; what is exported is read page by page."""
+    shell = Shell(tmp_path)
+    data: JsonObject = {"orderId": "1"}
+    shell.log(*(("a", "r", data) for _ in range(350)))
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb", buffering=0)) as terminal:
+        process = subprocess.Popen(
+            shell.command("export"),
+            cwd=ROOT,
+            env={**shell.environ, "TERM": "xterm"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        out, _ = process.communicate(timeout=SECONDS)
+        shown = terminal.read(65536).decode()
+    assert process.returncode == 0
+    assert out.count(b"\n") == 350
+    assert "Exporting events" in shown
+    assert "350 events exported." in shown
+
+
+def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+    """A broken pipe ends the command quietly."""
+    shell = Shell(tmp_path)
+    data: JsonObject = {"text": "x" * 10_000}
+    shell.log(*(("a", "r", data) for _ in range(200)))
+    process = subprocess.Popen(
+        shell.command("export"),
+        cwd=ROOT,
+        env=shell.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(SECONDS) == 0
+    assert said == b""
+
+
+@contextmanager
+def tailing(shell: Shell, printed: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    with printed.open("wb") as stream:
+        process = subprocess.Popen(
+            shell.command("tail", "--json", *arguments),
+            cwd=ROOT,
+            env=shell.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_tail(tmp_path: Path) -> None:
+    """It begins with the last events and prints new ones once, as they come; Ctrl-C ends it."""
+    shell = Shell(tmp_path)
+    data: JsonObject = {}
+    shell.log(*((f"old{number}", "r", data) for number in range(5)))
+    printed = tmp_path / "printed"
+
+    def shown() -> list[str]:
+        return names([json.loads(line) for line in printed.read_text().splitlines()])
+
+    with tailing(shell, printed, "-n", "2", "--room", "r", "--app", "shop") as process:
+        wait_until(lambda: shown() == ["old3", "old4"], "the last two", SECONDS)
+        shell.log(("new1", "r", data), ("new2", "other", data))
+        shell.log(("new3", "r", data), app="blog")
+        wait_until(lambda: "new1" in shown(), "a new event", SECONDS)
+        late = event_record(
+            "late",
+            {},
+            event_id=uuid7_at(datetime.now(UTC) - timedelta(seconds=2)),
+            time=datetime.now(UTC),
+            app=shell.apps["shop"],
+            rooms=("r",),
+        )
+        factory = SqlLoggerFactory.from_settings(shell.environ)
+        factory.sink.write([late])
+        factory.close()
+        wait_until(lambda: "late" in shown(), "an event of a host that was late", SECONDS)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+    assert shown() == ["old3", "old4", "new1", "late"]
+
+
+def test_tail_of_nothing(tmp_path: Path) -> None:
+    """An empty log is waited for; with ``-n 0`` only what is new is printed."""
+    shell = Shell(tmp_path)
+    printed = tmp_path / "printed"
+
+    def published_and_seen() -> bool:
+        shell.log(("new", "r", {}))
+        return '"new"' in printed.read_text()
+
+    with tailing(shell, printed, "-n", "0") as process:
+        wait_until(published_and_seen, "a new event", SECONDS)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
