@@ -45,9 +45,10 @@ class Flow(Generic[Item]):
     """The buffer of a pipeline, and which of its two threads takes from it.
 
     In direct mode that is the delivery; ``flight`` is what it is writing. While ``spooling`` it is
-    the intake; ``keeping`` says that it holds a batch. Only one of them holds items at a time, and
-    what cannot be written goes back to the front: that is how the order is kept. Everything but
-    ``put`` is called under ``lock``.
+    the intake. ``keeping`` says that the intake is about to have a batch in the spool: one that it
+    has taken, or the one in flight, as that takes too long. Only one of them holds items at a time,
+    and what cannot be written goes back to the front: that is how the order is kept. Everything
+    but ``put`` is called under ``lock``.
     """
 
     def __init__(
@@ -172,7 +173,12 @@ class Flow(Generic[Item]):
         return self.flight
 
     def land(self, flight: Flight[Item]) -> bool:
-        """Say, now that ``flight`` has an answer, whether it is still what decides."""
+        """Say, now that ``flight`` has an answer, whether that is what decides.
+
+        It is not where the spool has the batch.
+        """
+        while self.keeping:
+            self.delivery_work.wait()
         if self.flight is not flight:
             return False
         self.flight = None
@@ -189,19 +195,34 @@ class Flow(Generic[Item]):
         self.spooling = False
         self._taker = self.delivery_work
 
-    def reclaim(self) -> None:
-        """Have the batch that is being written put into the spool, as it takes too long."""
-        flight, self.flight = self.flight, None
-        if flight is not None:
-            self.put_back(flight.entries)
-        self.divert()
+    def kept(self, items: int, *, lost: bool) -> None:
+        """Settle what the intake held: it is in the spool, or ``lost`` if not all of it is."""
+        if self.flight is not None:
+            self.flight = None
+            self.divert()
+        self.keeping = self.stuck = False
+        self.barrier.settle(items, lost=lost)
+        self.delivery_work.notify()
+
+    def not_kept(self, entries: list[tuple[Item, int]]) -> None:
+        """Have what the intake held, which the disk refused, tried again by both in a while."""
+        self.keeping = False
+        self.stuck = True
+        self.keep_again_at = time.monotonic() + self.limits.spool_pause
+        if self.flight is None or self.closing:
+            self.flight = None
+            self.put_back(entries)
+        self.delivery_work.notify()
 
     def spill(self) -> None:
         """Have all that is not settled put into the spool, as the end is near."""
         self.closing = True
         self.stuck = False
         self.keep_again_at = 0.0
-        self.reclaim()
+        if self.flight is not None and not self.keeping:
+            self.put_back(self.flight.entries)
+            self.flight = None
+        self.divert()
         self.delivery_work.notify()
 
     def abandon(self) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic
 
 from logger_lib.dead_letters import Refused
-from logger_lib.flow import Flow, Item
+from logger_lib.flow import Flight, Flow, Item
 from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
 from logger_lib.spool import Spool
@@ -48,11 +48,11 @@ class Intake(Generic[Item]):
                 # Woken by no batch that is launched, it looks often enough to see each one's end.
                 wait = flow.limits.deadline
                 if flow.flight is not None:
-                    wait += flow.flight.since - time.monotonic()
+                    wait = self._patience(flow.flight)
                     if wait <= 0:
-                        flow.reclaim()
-                        return partial(self._notice.too_late, flow.limits.deadline)
-                if flow.spooling and (due_in := flow.due_in()) is not None:
+                        flow.keeping = True
+                        return partial(self._keep_flight, flow.flight)
+                elif flow.spooling and (due_in := flow.due_in()) is not None:
                     if flow.closing and flow.stuck:
                         break
                     wait = max(due_in, flow.keep_again_at - time.monotonic())
@@ -66,16 +66,27 @@ class Intake(Generic[Item]):
             flow.taking_in = False
             return None
 
+    def _patience(self, flight: Flight[Item]) -> float:
+        """Return how many seconds ``flight`` has left, or the disk until it is asked again."""
+        late_at = flight.since + self._flow.limits.deadline
+        return max(late_at, self._flow.keep_again_at) - time.monotonic()
+
+    def _keep_flight(self, flight: Flight[Item]) -> None:
+        self._notice.too_late(self._flow.limits.deadline)
+        self._keep(flight.entries)
+
     def _keep(self, entries: list[tuple[Item, int]]) -> None:
         texts, refusals = self._encode(entries)
         try:
             if texts:
                 self._spool.append(texts)
         except OSError as error:
-            self._turn_back(entries)
+            with self._flow.lock:
+                self._flow.not_kept(entries)
             self._notice.cannot_keep(error)
         except BaseException:
-            self._turn_back(entries)
+            with self._flow.lock:
+                self._flow.not_kept(entries)
             raise
         else:
             dead, failed = self._refused.keep(refusals)
@@ -99,18 +110,7 @@ class Intake(Generic[Item]):
             flow.counters.spooled += spooled
             flow.counters.dead += dead
             flow.counters.failed += failed
-            flow.keeping = flow.stuck = False
-            flow.barrier.settle(spooled + dead + failed, lost=failed > 0)
-            flow.delivery_work.notify()
+            flow.kept(spooled + dead + failed, lost=failed > 0)
             was_full, flow.was_full = flow.was_full, False
         if was_full:
             self._notice.too_slow()
-
-    def _turn_back(self, entries: list[tuple[Item, int]]) -> None:
-        flow = self._flow
-        with flow.lock:
-            flow.keeping = False
-            flow.stuck = True
-            flow.keep_again_at = time.monotonic() + flow.limits.spool_pause
-            flow.put_back(entries)
-            flow.delivery_work.notify()

@@ -112,10 +112,10 @@ class SqlLoggerFactory(BatchedLoggerFactory):
         return SqlReader(self._engine, self._offload, self._sink.prepare)
 
     def delete_before(self, moment: datetime, limit: int) -> int:
-        """Delete the oldest records from before ``moment`` in one transaction; return how many.
+        """Delete the oldest records from before ``moment``; return how many.
 
-        They are at most ``limit``: a thousand take some hundredths of a second, in which nobody
-        else can write to a SQLite file.
+        They are at most ``limit``, and found by the time in their ids. It is one transaction: on
+        SQLite nobody else can write before its end.
         """
 
         def delete() -> int:

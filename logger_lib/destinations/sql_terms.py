@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import Connection, delete, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects import mysql
 
 from logger_lib.destinations.sql_table import event_log, event_log_term, record_of
@@ -17,9 +17,8 @@ from logger_lib.terms import terms_of
 Terms: TypeAlias = dict[str, list[int]]
 """The terms of records, by the id of each."""
 
-_TOLERANCE = timedelta(seconds=10)
 _DELETED_AT_ONCE = 500
-"""Entries in one statement: each is two of its parameters."""
+"""Terms in one statement."""
 
 # One statement for all: where there is one for each entry, Python's driver gives its lock up and
 # takes it again for each. In the order of the index, so that what stands together is written
@@ -36,16 +35,6 @@ _POSTGRESQL_ENTRIES = (
 _INSERTS = {
     "sqlite": text(f"INSERT OR IGNORE INTO event_log_term {_SQLITE_ENTRIES}"),
     "postgresql": text(f"INSERT INTO event_log_term {_POSTGRESQL_ENTRIES} ON CONFLICT DO NOTHING"),
-}
-# ruff's S608 looks for values put into SQL; these are the constants above.
-_DELETES = {
-    "sqlite": text(
-        f"DELETE FROM event_log_term WHERE (term, record_id) IN ({_SQLITE_ENTRIES})"  # noqa: S608
-    ),
-    "postgresql": text(
-        f"DELETE FROM event_log_term AS kept USING ({_POSTGRESQL_ENTRIES}) AS gone"  # noqa: S608
-        " WHERE kept.term = gone.term AND kept.record_id = gone.record_id"
-    ),
 }
 
 
@@ -64,35 +53,25 @@ def insert_terms(connection: Connection, terms: Terms) -> None:
 
 
 def delete_before(connection: Connection, moment: datetime, limit: int) -> int:
-    """Delete the oldest records from before ``moment``, at most ``limit``; return how many.
+    """Delete the oldest records, at most ``limit`` from before ``moment``; return how many.
 
-    They are found by the time in their ids; one whose ``time`` is later stays.
+    They are found by the time in their ids.
     """
     log = event_log.c
-    last = earliest_id(microseconds_of(moment + _TOLERANCE) // 1000)
-    oldest = (
-        select(event_log)
-        .where(log.id < last, log.time < microseconds_of(moment))
-        .order_by(log.id)
-        .limit(limit)
-    )
+    bound = earliest_id(microseconds_of(moment) // 1000)
+    oldest = select(event_log).where(log.id < bound).order_by(log.id).limit(limit)
     records = [record_of(row) for row in connection.execute(oldest)]
-    _delete_terms(connection, {record.id: list(terms_of(record)) for record in records})
-    ids = [record.id for record in records]
-    connection.execute(delete(event_log).where(log.id.in_(ids)))
+    if not records:
+        return 0
+    first, last = records[0].id, records[-1].id
+    terms = sorted({term for record in records for term in terms_of(record)})
+    entry = event_log_term.c
+    for start in range(0, len(terms), _DELETED_AT_ONCE):
+        some = entry.term.in_(terms[start : start + _DELETED_AT_ONCE])
+        # All of a term up to there: nothing older is left, and each stands beside the next.
+        connection.execute(delete(event_log_term).where(some, entry.record_id <= last))
+    connection.execute(delete(event_log).where(log.id.between(first, last)))
     return len(records)
-
-
-def _delete_terms(connection: Connection, terms: Terms) -> None:
-    statement = _DELETES.get(connection.dialect.name)
-    if statement is not None:
-        connection.execute(statement, {"terms": json.dumps(terms)})
-        return
-    entry = tuple_(event_log_term.c.term, event_log_term.c.record_id)
-    entries = _entries(terms)
-    for start in range(0, len(entries), _DELETED_AT_ONCE):
-        some = entries[start : start + _DELETED_AT_ONCE]
-        connection.execute(delete(event_log_term).where(entry.in_(some)))
 
 
 def _entries(terms: Terms) -> list[tuple[int, str]]:

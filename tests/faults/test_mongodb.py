@@ -12,6 +12,7 @@ from tests.faults.conftest import (
     KILLS,
     LATEST_DELIVERY,
     MOST_GROWTH,
+    RATE,
     Load,
     counters_of,
     full_key,
@@ -42,6 +43,7 @@ FAIL_POINTS: dict[str, JsonObject] = {
 }
 """Each for four commands in turn: PyMongo's own second try fails too."""
 TIMES = 4
+KILL_RATE = 3 * RATE
 STEPPED_DOWN_SECONDS = 11
 """The least that there is."""
 SLOW: JsonObject = {"blockConnection": True, "blockTimeMS": 1_500}
@@ -149,7 +151,7 @@ def test_killed_in_a_batch(server: HeraldServer, key: str, database: MongoServer
             database.kill()
             database.start()
 
-    with load(server, key, publishers=8, rate=None) as running:
+    with load(server, key, publishers=8, rate=KILL_RATE) as running:
         running.last(1)
         began = time.monotonic()
         killed(running)

@@ -13,6 +13,7 @@ from logger_lib import JsonObject, Limits, LogRecord, delivery_record
 from logger_lib.batching import weight
 from tests.logger_lib.conftest import record
 from tests.logger_lib.gate import GateFactory
+from tests.services.herald import wait_until
 
 ONE_TRY = Limits(attempts=1)
 
@@ -218,7 +219,7 @@ def test_preparing_is_tried_again() -> None:
     logger = factory.create_logger("test")
     factory.gate.prepare_error = ConnectionError("not yet")
     logger.log(record("early"))
-    assert not logger.flush(10)
+    wait_until(lambda: factory.counters.failed == 1, "the failure")
     factory.gate.prepare_error = None
     for name in ("1", "2"):
         logger.log(record(name))

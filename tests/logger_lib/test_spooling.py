@@ -4,10 +4,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.logger_lib.gate import Gate, GateFactory
 from tests.services.herald import wait_until
 
 MIB = 1 << 20
+Result = TypeVar("Result")
 QUICK = Limits(
     deadline=0.1, first_pause=0.01, longest_pause=0.02, spool_pause=0.01, idle=0.1, loss_seconds=0
 )
@@ -144,6 +146,54 @@ class Slow(Gate):
         """Write, at its own pace."""
         threading.Event().wait(2 * QUICK.deadline)
         super().write(batch)
+
+
+class SlowDisk:
+    """An offload that a test can hold up."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, call: Callable[[], Result], /) -> Result:
+        """Make the call, when the disk is free."""
+        self.entered.release()
+        assert self.free.wait(20)
+        return call()
+
+
+@pytest.mark.parametrize("ends", ["flush", "close"])
+def test_an_answer_while_the_batch_is_on_its_way_to_disk(home: Path, ends: str) -> None:
+    """Late, and then both: the batch is counted once, by where the next one finds it."""
+    disk = SlowDisk()
+    factory = GateFactory(QUICK, SpoolPlace(home, MIB, disk))
+    gate, logger = factory.gate, factory.create_logger("test")
+    log(logger, "before")
+    assert logger.flush(10)
+    while disk.entered.acquire(blocking=False):
+        """Forget the look for what was left behind."""
+    gate.open.clear()
+    disk.free.clear()
+    log(logger, "both")
+    assert disk.entered.acquire(timeout=10)
+    gate.open.set()
+    wait_until(lambda: "both" in gate.events, "the destination to have it")
+    if ends == "close":
+        closing = threading.Thread(target=logger.close, args=(5,))
+        closing.start()
+        assert not logger.flush(0.05)
+    disk.free.set()
+    assert logger.flush(10)
+    if ends == "flush":
+        replayed(factory)
+        logger.close()
+    else:
+        closing.join()
+    assert gate.events == ["before", "both"]
+    assert factory.counters.spooled == 1
+    assert factory.counters.dropped == 0
+    assert is_conserved(factory.counters)
 
 
 def test_a_destination_that_stays_slow(home: Path) -> None:

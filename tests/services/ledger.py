@@ -215,11 +215,13 @@ class Ledger:
         """Judge again and again, until nothing is missing or the time is over."""
         deadline = time.monotonic() + seconds
         while True:
+            began = time.monotonic()
             verdict = self.judge(read())
             missing = verdict.lost or verdict.deliveries_lost
             if not missing or time.monotonic() > deadline:
                 return verdict
-            time.sleep(POLL_SECONDS)
+            # To read all of it again and again would hold up whoever is still writing it.
+            time.sleep(max(POLL_SECONDS, time.monotonic() - began))
 
     def __str__(self) -> str:
         last = Counter(entry.status for entry in self.entries[-50:])

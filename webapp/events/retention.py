@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 DELETED_AT_ONCE = 500
 """Records of one transaction: on SQLite nobody else can write before its end."""
 
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.1
 """Between two transactions: the log is written, and keys are looked up, meanwhile."""
 
 EVERY_SECONDS = 600.0

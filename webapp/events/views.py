@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import islice
 
 from flask import Blueprint, Response, request
 
@@ -14,7 +15,7 @@ from webapp.errors import HeraldError, ValidationFailed
 from webapp.events.acknowledgement import Acknowledgements
 from webapp.events.idempotency import IdempotentAnswers
 from webapp.events.publisher import Publisher
-from webapp.events.schema import load_event
+from webapp.events.schema import MAX_UNKNOWN, load_event
 from webapp.http_errors import json_response
 from webapp.json_body import MAX_DEPTH, read_json
 
@@ -75,9 +76,9 @@ def _publish_one(
 def _batch_in(body: JsonValue) -> list[JsonValue]:
     if not isinstance(body, dict) or not isinstance(items := body.get("events"), list):
         raise ValidationFailed('send {"events": […]}', {"events": ["Must be an array."]})
-    unknown = body.keys() - {"events"}
+    unknown = sorted(islice(body.keys() - {"events"}, MAX_UNKNOWN))
     if unknown:
-        fields = {name: ["Unknown field."] for name in sorted(unknown)}
+        fields = {name: ["Unknown field."] for name in unknown}
         raise ValidationFailed('send {"events": […]} and nothing beside it', fields)
     if not 1 <= len(items) <= MAX_BATCH:
         raise ValidationFailed(

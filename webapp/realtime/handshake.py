@@ -45,9 +45,9 @@ def _is_key(text: str) -> bool:
 def accept_websocket(environ: WSGIEnvironment) -> tuple[int, bytes]:
     """Accept the handshake of ``environ``; return a descriptor of the connection, and what to read.
 
-    That is what the client has sent without waiting for the answer. The HTTP server closes its own
-    descriptor when the request is over. No extension is accepted: compression would cost more than
-    the sending, and keep a window a connection.
+    That is what the client has sent without waiting for the answer. The HTTP server keeps no
+    descriptor of the connection. No extension is accepted: compression would cost more than the
+    sending, and keep a window a connection.
     """
     key = environ["HTTP_SEC_WEBSOCKET_KEY"].encode("latin-1")
     accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
