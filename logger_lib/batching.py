@@ -23,6 +23,8 @@ _RECORD_BYTES = 600
 _CONTAINER_BYTES = 64
 _VALUE_BYTES = 112
 """A value, its key and the places of both."""
+_ELEMENT_BYTES = 24
+"""A value in a list; small numbers, and words that come again, are shared."""
 _RECIPIENT_BYTES = 8
 """The sids themselves are the server's; a record holds its references to them."""
 _LINE_BYTES = 100
@@ -202,10 +204,12 @@ def weight(record: LogRecord, limit: int) -> int:
     while waiting and total <= limit:
         values: Iterable[JsonValue]
         values = container = waiting.pop()
-        total += _CONTAINER_BYTES + len(container) * _VALUE_BYTES
+        total += _CONTAINER_BYTES
         if isinstance(container, dict):
-            total += len("".join(container))
+            total += len(container) * _VALUE_BYTES + len("".join(container))
             values = container.values()
+        else:
+            total += len(container) * _ELEMENT_BYTES
         for value in values:
             if isinstance(value, str):
                 total += len(value)

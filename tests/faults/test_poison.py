@@ -102,8 +102,10 @@ def sql(url: str) -> Iterator[Maker]:
 
 @contextmanager
 def mongodb(server: MongoServer) -> Iterator[Maker]:
-    client: MongoClient[Document] = MongoClient(server.uri)
+    client: MongoClient[Document] = MongoClient(server.uri, serverMonitoringMode="poll")
     with client:
+        # Its threads begin with the first command, and are no test's.
+        client.admin.command("ping")
         yield lambda home: MongoLoggerFactory(
             client[DATABASE][uuid7()], limits=LIMITS, spool=place(home)
         )

@@ -114,7 +114,10 @@ class MongoServer:
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Connect past every proxy."""
-        client: Client = MongoClient(self.uri, serverSelectionTimeoutMS=PATIENCE_MS)
+        # Streaming monitors end late where the server is frozen or gone.
+        client: Client = MongoClient(
+            self.uri, serverSelectionTimeoutMS=PATIENCE_MS, serverMonitoringMode="poll"
+        )
         with client:
             yield client
 

@@ -33,7 +33,12 @@ class Shell:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environ = {**environment_without_settings(), "HERALD_HOME": str(home)}
+        self.environ = {
+            **environment_without_settings(),
+            "HERALD_HOME": str(home),
+            # What a run that measures coverage says on stderr is no part of the answer.
+            "PYTHONWARNINGS": "ignore",
+        }
         database = Database(f"sqlite:///{home}/herald.db", inline)
         database.migrate()
         keys = ApiKeys(database, KeySigner("x" * 40))

@@ -12,9 +12,7 @@ STORE_SECONDS = 5.0
 its batch is on this host's disk."""
 
 ROOM_SECONDS = 1.0
-"""How long a publish waits for room that nothing was promised."""
-
-_NO_ROOM = "the log cannot take more just now: nothing was published, try again"
+"""How long a publish waits for room in the buffers."""
 
 
 class Acknowledgement(Protocol):
@@ -42,22 +40,14 @@ class Queued:
     def check(self) -> None:
         """Return where there is room, or soon is."""
         if not self._logger.accepts() and not self._logger.flush(ROOM_SECONDS):
-            raise Unavailable(_NO_ROOM)
+            raise Unavailable("the log cannot take more just now: nothing was published, try again")
 
     def wait(self) -> None:
         """Return."""
 
 
-class Stored:
+class Stored(Queued):
     """Promises that every durable logger has committed what was logged, or has it on disk."""
-
-    def __init__(self, logger: Logger) -> None:
-        self._logger = logger
-
-    def check(self) -> None:
-        """Return where there is room, there or on disk."""
-        if not self._logger.accepts():
-            raise Unavailable(_NO_ROOM)
 
     def wait(self) -> None:
         """Have what waits committed at once, and wait for it."""
