@@ -13,6 +13,7 @@ from logger_lib import JsonObject
 from tests.faults.conftest import (
     FAULT_SECONDS,
     LATEST_DELIVERY,
+    SETTLED_SECONDS,
     Load,
     counters_of,
     full_key,
@@ -31,7 +32,6 @@ SECRET = "a secret that is long enough for the tests"
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
 FRESH = 20
 FRESH_SECONDS = 5.0
-SETTLED_SECONDS = 20.0
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "postgresql": temporary_postgresql,
     "mariadb": temporary_mariadb,

@@ -13,6 +13,7 @@ from tests.faults.conftest import (
     LATEST_DELIVERY,
     MOST_GROWTH,
     RATE,
+    SETTLED_SECONDS,
     Load,
     counters_of,
     full_key,
@@ -29,7 +30,6 @@ from tests.services.vitals import MIB
 FRESH = 20
 """Events that are published after a fault, and must be in the log like all others."""
 FRESH_SECONDS = 5.0
-SETTLED_SECONDS = 20.0
 BOOT_SECONDS = 5.0
 WRITES = ("insert", "update", "bulkWrite")
 
