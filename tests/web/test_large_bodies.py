@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 
-from tests.services.raw_http import RawHttp
 from tests.web.conftest import App, refused_fields
 from tests.web.instructions import most_in_a_turn
 from webapp.errors import ValidationFailed
@@ -19,7 +16,6 @@ from webapp.json_body import MAX_BODY_BYTES, parse_json
 FEW = 20_000
 """Instructions: the work of a small event several times over."""
 
-OTHERS = 15
 A_TURN = 400_000
 """Instructions that take some milliseconds."""
 
@@ -129,30 +125,3 @@ def test_brackets_in_texts(module_app: App, inner: bytes, depth: int) -> None:
         deep = b"[" * more + inner + b"," + many + b"]" * more
         body = b'{"event":"a","data":{"a":[' + deep + b"]}}"
         assert module_app.post_raw("/events", body).status_code == status, more
-
-
-def test_others_have_their_turn(module_app: App) -> None:
-    """An event that came behind a large one, from somebody else, is published before it."""
-    pid = module_app.server.worker_pid
-    large = full_of(b"[]").replace(b'"room":"nobody"', b'"room":"all"')
-    small = b'{"event":"small","room":"all","data":{}}'
-    with module_app.connect("all") as client, ExitStack() as stack:
-        # Which of those that are ready comes first is chance: so there are many.
-        one, *others = [
-            stack.enter_context(RawHttp(module_app.server.port)) for _ in range(1 + OTHERS)
-        ]
-        one.send(head_of(module_app, large) + large[:-1])
-        for other in others:
-            # By then the server has all that was sent first.
-            other.send(head_of(module_app, small) + small)
-            assert other.answer().status == 202
-            assert client.next_event()[0] == "small"
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            one.send(large[-1:])
-            for other in others:
-                other.send(head_of(module_app, small) + small)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        assert [sent.answer().status for sent in (one, *others)] == [202] * (1 + OTHERS)
-        assert len(client.events_until("large")) == OTHERS
