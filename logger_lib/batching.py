@@ -97,6 +97,7 @@ class BatchedLogger(Logger):
         dead_letters: DeadLetters | None = None,
     ) -> None:
         self.durable = durable
+        self._counters = counters
         self._most_bytes = limits.hard_bytes
         self._pipeline = Pipeline(
             _PreparedSink(sink),
@@ -118,9 +119,18 @@ class BatchedLogger(Logger):
         """Put ``record`` into the buffer, or drop and count it if it does not fit."""
         self._put(record, weight(record, self._most_bytes))
 
+    @property
+    def lost(self) -> int:
+        """How many records found no room, or no destination that took them and no dead letters."""
+        return self._counters.lost
+
     def flush(self, timeout: float) -> bool:
         """Commit at once what waits; True when all of it, and what came before, is kept."""
         return self._pipeline.flush(timeout)
+
+    def settle(self, timeout: float) -> bool:
+        """Commit at once what waits; True when all of it is kept or counted in ``lost``."""
+        return self._pipeline.settle(timeout)
 
     def close(self, timeout: float = 1.0) -> None:
         """Flush, put what is left into the spool if there is one, and end the threads.

@@ -37,6 +37,11 @@ class Counters:
     """Lines of the spool that could not be read: cut off by the end of a process, or damaged."""
 
     @property
+    def lost(self) -> int:
+        """How many are kept nowhere."""
+        return self.dropped + self.failed
+
+    @property
     def in_spool(self) -> int:
         """How many wait on disk now."""
         return self.spooled - self.replayed

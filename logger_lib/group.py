@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from logger_lib.logger import Logger
 from logger_lib.notice import Notice
 from logger_lib.record import LogRecord
+
+Told = TypeVar("Told")
 
 _LOSS_SECONDS = 10.0
 """For how long a flush tells of a record that a durable member refused by raising."""
@@ -57,15 +60,27 @@ class LoggerGroup(Logger):
             except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
                 member.raised(error)
 
+    @property
+    def lost(self) -> int:
+        """How many records the members have lost, or raised instead of taking them."""
+        return sum(member.lost for member in self._members)
+
     def flush(self, timeout: float) -> bool:
         """Flush all within ``timeout`` seconds together; True when all that was taken is kept."""
+        return self._of_all(_Member.flush, timeout)
+
+    def settle(self, timeout: float) -> bool:
+        """Flush all; True when all that was taken is kept or counted in ``lost``."""
+        return self._of_all(_Member.settle, timeout)
+
+    def _of_all(self, ask: Callable[[_Member, float], bool], timeout: float) -> bool:
         if len(self._members) == 1:
-            return self._members[0].flush(timeout)
+            return ask(self._members[0], timeout)
         deadline = time.monotonic() + timeout
         # First ask all, so that they write at the same time; then wait for each.
         for member in self._members:
-            member.flush(0.0)
-        kept = [member.flush(max(0.0, deadline - time.monotonic())) for member in self._members]
+            ask(member, 0.0)
+        kept = [ask(member, max(0.0, deadline - time.monotonic())) for member in self._members]
         return all(kept)
 
     def close(self, timeout: float = 1.0) -> None:
@@ -98,26 +113,29 @@ class _Member:
         self._notice.cannot_write(error)
 
     def accepts(self) -> bool:
-        try:
-            return self.logger.accepts()
-        except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-            self._notice.cannot_write(error)
-            return False
+        return self._told(self.logger.accepts, False)
+
+    @property
+    def lost(self) -> int:
+        return self.failed + self._told(lambda: self.logger.lost, 0)
 
     def flush(self, timeout: float) -> bool:
         since = time.monotonic() - _LOSS_SECONDS
-        try:
-            kept = self.logger.flush(timeout)
-        except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
-            self._notice.cannot_write(error)
-            return False
+        kept = self._told(lambda: self.logger.flush(timeout), False)
         return kept and (self._lost_at is None or self._lost_at < since)
 
+    def settle(self, timeout: float) -> bool:
+        return self._told(lambda: self.logger.settle(timeout), False)
+
     def close(self, timeout: float) -> None:
+        self._told(lambda: self.logger.close(timeout), None)
+
+    def _told(self, ask: Callable[[], Told], otherwise: Told) -> Told:
         try:
-            self.logger.close(timeout)
+            return ask()
         except Exception as error:  # noqa: BLE001  a third party's logger may raise anything
             self._notice.cannot_write(error)
+            return otherwise
 
 
 def _durable_part(members: Iterable[_Member]) -> Iterable[_Member]:

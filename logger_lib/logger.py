@@ -33,12 +33,25 @@ class Logger(ABC):
         """
         return True
 
+    @property
+    def lost(self) -> int:
+        """How many records were taken, or refused for want of room, and are kept nowhere."""
+        return 0
+
     @abstractmethod
     def flush(self, timeout: float) -> bool:
         """Write at once what was taken before this call; say whether all of it is kept.
 
         False where ``timeout`` seconds were too short, and where something was lost a moment ago.
         """
+
+    def settle(self, timeout: float) -> bool:
+        """Write as ``flush`` does; say whether all of it is either kept or counted in ``lost``.
+
+        For who looks at ``lost`` before logging and after this, and so learns of their own losses
+        alone.
+        """
+        return self.flush(timeout)
 
     @abstractmethod
     def close(self, timeout: float = 1.0) -> None:

@@ -88,6 +88,12 @@ class Pipeline(Buffered, Generic[Item]):
             goal = flow.hurry()
         return self._settled(goal, timeout) and not flow.barrier.lost_any(goal, began)
 
+    def settle(self, timeout: float) -> bool:
+        """Have what waits written at once; say whether all that was put before is kept or lost."""
+        with self._flow.lock:
+            goal = self._flow.hurry()
+        return self._settled(goal, timeout)
+
     def close(self, timeout: float = 1.0) -> None:
         """Flush, put what is left into the spool, and end, within ``timeout`` seconds together.
 

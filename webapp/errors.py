@@ -13,6 +13,7 @@ HeraldError
 ├── LogNotReadable       501  no logger of this server can be read
 ├── TooManySockets       503  every place for a socket is taken
 └── Unavailable          503  a part that the answer needs is out of reach; says when to come back
+    └── RecordLost       503  what was published may be missing from the log
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,3 +153,7 @@ class Unavailable(HeraldError):
     status = 503
     code = "unavailable"
     retry_after = 2
+
+
+class RecordLost(Unavailable):
+    """An event was sent to its sockets, and the log may never have it."""

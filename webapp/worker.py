@@ -8,6 +8,7 @@ app's ``Drain`` instead of waiting for WebSockets that never end.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import resource
@@ -52,6 +53,9 @@ Python's own 5 ms would be the time of a commit several times over."""
 DRAIN_SHARE = 0.8
 """The part of ``graceful_timeout`` that the drain may take: at its end Gunicorn's master kills."""
 
+_M_ARENA_MAX = -8
+"""As in glibc's malloc.h."""
+
 SPARE_DESCRIPTORS = 200
 """Files, pipes and database connections that a worker needs besides its clients' sockets."""
 
@@ -75,6 +79,7 @@ class EventletWorker(Worker):
         """Patch, then load the app: what it imports must see the patched modules."""
         eventlet.monkey_patch()
         hubs.use_hub()
+        keep_to_one_arena()
         raise_descriptor_limit(self.cfg.worker_connections + SPARE_DESCRIPTORS)
         self.accept_failures = 0
         super().init_process()
@@ -191,6 +196,17 @@ def settle_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+
+def keep_to_one_arena() -> None:
+    """Have the C library keep what is freed in one place for all threads.
+
+    By itself it has an arena for each, and what the largest batch took once stays in every one of
+    them: 40 MiB in ten minutes of faults. Threads that wait for the interpreter's lock gain nothing
+    by arenas of their own. Elsewhere than in glibc there is nothing to be set.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def raise_descriptor_limit(needed: int) -> None:

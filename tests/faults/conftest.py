@@ -153,6 +153,16 @@ def full_key(server: HeraldServer) -> str:
     return server.issue_key(Scope.PUBLISH, Scope.SUBSCRIBE, Scope.READ)
 
 
+def installed_loggers(directory: Path, factories: Mapping[str, str]) -> Path:
+    """Return what ``PYTHONPATH`` needs for ``factories`` (``module:class``) to be found by name."""
+    metadata = directory / "installed" / "third_party-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    offered = "".join(f"{name} = {made}\n" for name, made in factories.items())
+    (metadata / "entry_points.txt").write_text(f"[logger_lib.factories]\n{offered}")
+    return metadata.parent
+
+
 @pytest.fixture
 def mongod(tmp_path: Path) -> Iterator[MongoServer]:
     """A MongoDB of the test's own, not started."""

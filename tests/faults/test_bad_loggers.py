@@ -16,6 +16,7 @@ from tests.faults.conftest import (
     counters_of,
     full_key,
     herald,
+    installed_loggers,
     load,
     percentiles,
     say,
@@ -26,9 +27,9 @@ from tests.services.ports import lasting_port
 from tests.services.vitals import MIB
 
 BAD = {
-    "raising": "RaisingLoggerFactory",
-    "raising-sink": "RaisingSinkFactory",
-    "hanging-sink": "HangingSinkFactory",
+    "raising": "bench.bad_loggers:RaisingLoggerFactory",
+    "raising-sink": "bench.bad_loggers:RaisingSinkFactory",
+    "hanging-sink": "bench.bad_loggers:HangingSinkFactory",
 }
 EVENTS = 1000
 LARGE = 45_000
@@ -39,12 +40,7 @@ READ_BYTES = 65_536
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """What ``PYTHONPATH`` needs for the bad loggers to be found by name."""
-    metadata = tmp_path / "installed" / "bad_loggers-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-loggers\nVersion: 1.0\n")
-    offered = "".join(f"{name} = bench.bad_loggers:{made}\n" for name, made in BAD.items())
-    (metadata / "entry_points.txt").write_text(f"[logger_lib.factories]\n{offered}")
-    return metadata.parent
+    return installed_loggers(tmp_path, BAD)
 
 
 def judge(what: str, running: Load, home: Path, counters: dict[str, int]) -> None:

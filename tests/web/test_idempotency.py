@@ -14,6 +14,7 @@ from webapp.errors import IdempotencyKeyReused
 from webapp.events.idempotency import (
     KEPT_SECONDS,
     IdempotentAnswers,
+    Made,
 )
 
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
@@ -119,7 +120,12 @@ def numbers() -> Iterator[int]:
 def ask(
     answers: IdempotentAnswers, numbers: Iterator[int], key: str, body: bytes = b""
 ) -> JsonObject:
-    return answers.answer("app", key, body, lambda: {"number": next(numbers)})
+    return answers.answer("app", key, body, lambda: made({"number": next(numbers)}))
+
+
+def made(answer: JsonObject) -> Made:
+    """Return ``answer`` with nothing to be waited for."""
+    return answer, lambda: None
 
 
 def test_kept_for_five_minutes(
@@ -141,13 +147,13 @@ def test_bounded_in_bytes(clock: Clock) -> None:
     answers = IdempotentAnswers(clock=clock, max_bytes=100_000)
     long: JsonObject = {"results": "x" * 10_000}
     for number in range(20):
-        answers.answer("app", str(number), b"", lambda: long)
+        answers.answer("app", str(number), b"", lambda: made(long))
     assert answers._kept.size <= 100_000
     assert answers.evicted == 11
-    assert answers.answer("app", "19", b"", dict) == long
-    assert answers.answer("app", "0", b"", dict) == {}
+    assert answers.answer("app", "19", b"", lambda: made({})) == long
+    assert answers.answer("app", "0", b"", lambda: made({})) == {}
     clock.now += KEPT_SECONDS
-    answers.answer("app", "last", b"", dict)
+    answers.answer("app", "last", b"", lambda: made({}))
     assert answers._kept.size < 1000
     assert answers.evicted == 11
 
@@ -155,33 +161,33 @@ def test_bounded_in_bytes(clock: Clock) -> None:
 def test_one_app_does_not_push_out_another(clock: Clock) -> None:
     """An app that fills the room loses its own answers; one that keeps few keeps them."""
     answers = IdempotentAnswers(clock=clock, max_bytes=100_000)
-    answers.answer("small", "k", b"", lambda: {"from": "small"})
+    answers.answer("small", "k", b"", lambda: made({"from": "small"}))
     for number in range(1000):
-        answers.answer("big", str(number), b"", lambda: {"results": "x" * 1000})
+        answers.answer("big", str(number), b"", lambda: made({"results": "x" * 1000}))
     assert answers.evicted > 900
-    assert answers.answer("small", "k", b"", dict) == {"from": "small"}
+    assert answers.answer("small", "k", b"", lambda: made({})) == {"from": "small"}
 
 
 def test_an_answer_too_long_to_keep(clock: Clock) -> None:
     """One that is longer than all the room is given and not kept."""
     answers = IdempotentAnswers(clock=clock, max_bytes=1000)
-    assert answers.answer("app", "k", b"", lambda: {"a": "x" * 1000}) == {"a": "x" * 1000}
-    assert answers.answer("app", "k", b"", dict) == {}
+    assert answers.answer("app", "k", b"", lambda: made({"a": "x" * 1000})) == {"a": "x" * 1000}
+    assert answers.answer("app", "k", b"", lambda: made({})) == {}
 
 
 def test_the_second_waits_for_the_first(answers: IdempotentAnswers) -> None:
     """A call that comes while the first is being answered waits for that answer."""
     entered, go_on = threading.Event(), threading.Event()
 
-    def slow() -> JsonObject:
+    def slow() -> Made:
         entered.set()
         assert go_on.wait(10)
-        return {"from": "first"}
+        return made({"from": "first"})
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(answers.answer, "app", "k", b"", slow)
         assert entered.wait(10)
-        second = pool.submit(answers.answer, "app", "k", b"", lambda: {"from": "second"})
+        second = pool.submit(answers.answer, "app", "k", b"", lambda: made({"from": "second"}))
         go_on.set()
         assert first.result(10) == second.result(10) == {"from": "first"}
 
@@ -189,7 +195,7 @@ def test_the_second_waits_for_the_first(answers: IdempotentAnswers) -> None:
 def test_a_failed_call_is_not_kept(answers: IdempotentAnswers, numbers: Iterator[int]) -> None:
     """A call that failed leaves nothing behind, neither an answer nor a lock."""
 
-    def fail() -> JsonObject:
+    def fail() -> Made:
         raise ConnectionError("out of reach")
 
     with pytest.raises(ConnectionError):

@@ -10,7 +10,7 @@ from redis import Redis
 from logger_lib import JsonObject
 from tests.services.herald import HeraldServer
 from tests.services.redis_server import RedisServer
-from webapp.errors import CallInProgress
+from webapp.errors import CallInProgress, RecordLost, Unavailable
 from webapp.events.idempotency import IdempotentAnswers
 from webapp.events.kept_answers import Kept
 from webapp.events.shared_answers import Claim, SharedAnswers
@@ -129,12 +129,54 @@ def test_waiting_for_another_host_holds_up_no_other_call(redis: RedisServer) -> 
     claim = other.claim("app", "waits")
     assert isinstance(claim, Claim)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(answers.answer, "app", "waits", b"", dict)
+        waiting = pool.submit(answers.answer, "app", "waits", b"", lambda: ({}, lambda: None))
         for number in range(100):
-            assert answers.answer("app", f"free-{number}", b"", dict) == {}
+            assert answers.answer("app", f"free-{number}", b"", lambda: ({}, lambda: None)) == {}
         assert not waiting.done()
         other.release(claim)
         assert waiting.result(5) == {}
+    answers.close()
+    other.close()
+
+
+def test_what_is_not_confirmed_is_not_shared(redis: RedisServer) -> None:
+    """Another host neither gives nor makes again what this one cannot confirm yet."""
+    shared, other = SharedAnswers(redis.url, 60), SharedAnswers(redis.url, 60)
+    answers, failures = IdempotentAnswers(shared), [Unavailable("not stored yet")]
+
+    def confirm() -> None:
+        if failures:
+            raise failures.pop()
+
+    def ask() -> JsonObject:
+        return answers.answer("app", "late", b"", lambda: ({"id": "1"}, confirm))
+
+    with pytest.raises(Unavailable):
+        ask()
+    with pytest.raises(CallInProgress):
+        other.claim("app", "late")
+    assert ask() == {"id": "1"}
+    assert isinstance(other.claim("app", "late"), Kept)
+    answers.close()
+    other.close()
+
+
+def test_what_is_lost_may_be_made_again(redis: RedisServer) -> None:
+    """A call whose record is lost leaves its key free, here and for the other host."""
+    shared, other = SharedAnswers(redis.url, 60), SharedAnswers(redis.url, 60)
+    answers, failures = IdempotentAnswers(shared), [RecordLost("lost"), Unavailable("late")]
+
+    def confirm() -> None:
+        if failures:
+            raise failures.pop()
+
+    for kind in (Unavailable, RecordLost):
+        with pytest.raises(kind):
+            answers.answer("app", "lost", b"", lambda: ({"id": "1"}, confirm))
+    claim = other.claim("app", "lost")
+    assert isinstance(claim, Claim)
+    other.release(claim)
+    assert answers.answer("app", "lost", b"", lambda: ({"id": "2"}, confirm)) == {"id": "2"}
     answers.close()
     other.close()
 

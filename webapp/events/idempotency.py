@@ -4,13 +4,18 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 import orjson
 
 from logger_lib import JsonObject
-from webapp.errors import IdempotencyKeyReused, ValidationFailed
-from webapp.events.kept_answers import Kept, KeptAnswers
+from webapp.errors import IdempotencyKeyReused, RecordLost, ValidationFailed
+from webapp.events.kept_answers import Confirm, Kept, KeptAnswers
 from webapp.events.shared_answers import Claim, SharedAnswers
+
+Made: TypeAlias = tuple[JsonObject, Confirm]
+"""The answer to a call that was made, and what has to return before it may be given."""
 
 KEPT_SECONDS = 300
 """How long an answer can be had again (as in Centrifugo)."""
@@ -45,14 +50,17 @@ class IdempotentAnswers:
         return self._kept.evicted
 
     def answer(
-        self, owner: str, key: str | None, body: bytes, make: Callable[[], JsonObject]
+        self, owner: str, key: str | None, body: bytes, make: Callable[[], Made]
     ) -> JsonObject:
         """Return the answer kept for ``key`` of ``owner``, else that of ``make``, which is kept.
 
-        Two calls with one key at the same time: the second waits for the first one's answer.
+        Two calls with one key at the same time: the second waits for the first one's answer. One
+        that could not be confirmed is kept too: to repeat the call is to ask for that again.
         """
         if key is None:
-            return make()
+            answer, confirm = make()
+            confirm()
+            return answer
         if not 0 < len(key) <= MAX_KEY:
             raise ValidationFailed(
                 f"an Idempotency-Key has 1 to {MAX_KEY} characters",
@@ -65,7 +73,7 @@ class IdempotentAnswers:
                 return self._first_answer(owner, key, digest, make)
             finally:
                 self._ended(owner, key)
-        return self._again(kept, digest)
+        return self._again(owner, key, kept, digest)
 
     def close(self) -> None:
         """Disconnect from what the hosts share."""
@@ -90,29 +98,59 @@ class IdempotentAnswers:
         ended.set()
 
     def _first_answer(
-        self, owner: str, key: str, digest: bytes, make: Callable[[], JsonObject]
+        self, owner: str, key: str, digest: bytes, make: Callable[[], Made]
     ) -> JsonObject:
         claim = self._shared.claim(owner, key) if self._shared else None
         if isinstance(claim, Kept):
-            return self._again(claim, digest)
+            return self._again(owner, key, claim, digest)
         try:
-            answer = make()
+            answer, confirm = make()
         except BaseException:
-            if self._shared and claim:
-                self._shared.release(claim)
+            self._release(claim)
             raise
-        self._keep(owner, key, Kept(digest, orjson.dumps(answer)), claim)
+        kept = Kept(digest, orjson.dumps(answer))
+        self._confirm(owner, key, kept, self._shared_when(confirm, kept, claim))
         return answer
 
-    def _keep(self, owner: str, key: str, kept: Kept, claim: Claim | None) -> None:
+    def _shared_when(self, confirm: Confirm, kept: Kept, claim: Claim | None) -> Confirm:
+        def confirm_and_share() -> None:
+            try:
+                confirm()
+            except RecordLost:
+                self._release(claim)
+                raise
+            if self._shared and claim:
+                self._shared.keep(claim, kept)
+
+        return confirm_and_share
+
+    def _confirm(self, owner: str, key: str, kept: Kept, confirm: Confirm) -> None:
+        """Keep the answer, with ``confirm`` for the next time where it is not as it should be."""
+        try:
+            confirm()
+        except RecordLost:
+            # To repeat this call is to publish again.
+            with self._lock:
+                self._kept.forget(owner, key)
+            raise
+        except BaseException:
+            self._keep(owner, key, replace(kept, confirm=confirm))
+            raise
+        self._keep(owner, key, replace(kept, confirm=None))
+
+    def _keep(self, owner: str, key: str, kept: Kept) -> None:
         with self._lock:
             self._kept.keep(owner, key, kept)
-        if self._shared and claim:
-            self._shared.keep(claim, kept)
 
-    def _again(self, kept: Kept, digest: bytes) -> JsonObject:
+    def _release(self, claim: Claim | None) -> None:
+        if self._shared and claim:
+            self._shared.release(claim)
+
+    def _again(self, owner: str, key: str, kept: Kept, digest: bytes) -> JsonObject:
         if kept.body_digest != digest:
             raise IdempotencyKeyReused("this Idempotency-Key came with another body: use a new one")
+        if kept.confirm is not None:
+            self._confirm(owner, key, kept, kept.confirm)
         self.replayed += 1
         answer: JsonObject = orjson.loads(kept.answer)
         return answer

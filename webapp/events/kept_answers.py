@@ -2,17 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 OVERHEAD_BYTES = 600
 """What an answer costs beside its text: its key, its digest and its places in two tables."""
 
 
+Confirm: TypeAlias = Callable[[], None]
+"""Returns once what was answered is as safe as promised; raises where that takes too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One answer and the SHA-256 of the body that it answers."""
+    """One answer and the SHA-256 of the body that it answers.
+
+    ``confirm`` has to return before it may be given: it could not be at first.
+    """
 
     body_digest: bytes
     answer: bytes
+    confirm: Confirm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,7 @@ class KeptAnswers:
     def keep(self, owner: str, key: str, kept: Kept) -> None:
         """Keep ``kept``; make room where that is needed."""
         self._forget_ended()
-        if (owner, key) in self._order:
-            self._forget(owner, key)
+        self.forget(owner, key)
         size = OVERHEAD_BYTES + len(owner) + len(key) + len(kept.answer)
         holder = self._owners.setdefault(owner, _Owner())
         ends_at = self._clock() + self._seconds
@@ -65,6 +73,11 @@ class KeptAnswers:
         self.size += size
         while self.size > self._max_bytes:
             self._evict()
+
+    def forget(self, owner: str, key: str) -> None:
+        """Keep nothing under ``key`` of ``owner``."""
+        if (owner, key) in self._order:
+            self._forget(owner, key)
 
     def _evict(self) -> None:
         owner, holder = max(self._owners.items(), key=lambda item: item[1].size)

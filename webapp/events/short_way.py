@@ -51,7 +51,7 @@ class PublishShortWay:
         return partial(self._publish, event)
 
     def _publish(self, event: Event) -> JsonObject:
-        self._acknowledgement.check()
+        lost_before = self._acknowledgement.check()
         receipt = self._publisher.publish(event, self._logger)
-        self._acknowledgement.wait()
+        self._acknowledgement.confirm(lost_before)
         return receipt.to_wire()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from itertools import islice
+from typing import TypeAlias
 
 from flask import Blueprint, Response, request
 
@@ -11,13 +12,16 @@ from logger_lib.flask import current_logger
 from webapp.access.gate import Caller, Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
-from webapp.errors import HeraldError, ValidationFailed
+from webapp.errors import HeraldError, Unavailable, ValidationFailed
 from webapp.events.acknowledgement import Acknowledgements
-from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.idempotency import IdempotentAnswers, Made
 from webapp.events.publisher import Publisher
 from webapp.events.schema import MAX_UNKNOWN, load_event
 from webapp.http_errors import json_response
 from webapp.json_body import MAX_DEPTH, read_json
+
+Room: TypeAlias = Callable[[], int]
+"""Waits for room in the log; raises ``Unavailable`` where there is none."""
 
 MAX_BATCH = 1000
 WORK_A_TURN = 1000
@@ -43,22 +47,23 @@ def make_events_blueprint(
     def publish() -> Response:
         caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         body = read_json(request)
-        return accepted(caller, lambda logger: _publish_one(publisher, caller, body, logger))
+        return accepted(caller, lambda logger, _: _publish_one(publisher, caller, body, logger))
 
     @blueprint.post("/events/batch")
     def publish_batch() -> Response:
         caller = gate.admit(presented_token(request.environ), Scope.PUBLISH)
         items = _batch_in(read_json(request, max_depth=BATCH_DEPTH))
-        return accepted(caller, lambda logger: _publish_all(publisher, caller, items, logger))
+        return accepted(
+            caller, lambda logger, room: _publish_all(publisher, caller, items, logger, room)
+        )
 
-    def accepted(caller: Caller, publish: Callable[[Logger], JsonObject]) -> Response:
-        def make() -> JsonObject:
+    def accepted(caller: Caller, publish: Callable[[Logger, Room], JsonObject]) -> Response:
+        def make() -> Made:
             logger = current_logger()
             acknowledgement = acknowledgements.of(logger)
-            acknowledgement.check()
-            answer = publish(logger)
-            acknowledgement.wait()
-            return answer
+            lost_before = acknowledgement.check()
+            answer = publish(logger, acknowledgement.check)
+            return answer, lambda: acknowledgement.confirm(lost_before)
 
         owner = f"{caller.app_id} {request.path}"
         key = request.headers.get("Idempotency-Key")
@@ -89,11 +94,19 @@ def _batch_in(body: JsonValue) -> list[JsonValue]:
 
 
 def _publish_all(
-    publisher: Publisher, caller: Caller, items: list[JsonValue], logger: Logger
+    publisher: Publisher, caller: Caller, items: list[JsonValue], logger: Logger, room: Room
 ) -> JsonObject:
     results: list[JsonValue] = []
     work = 0
-    for item in items:
+    for number, item in enumerate(items):
+        if work >= WORK_A_TURN:
+            work = 0
+            # The others' turn, and that of the loggers, whose buffers would be full before the end.
+            time.sleep(0)
+            try:
+                room()
+            except Unavailable as error:
+                return {"results": results + [error.to_wire()] * (len(items) - number)}
         try:
             receipt = publisher.publish(load_event(item, caller.app_id), logger)
         except HeraldError as error:
@@ -102,8 +115,4 @@ def _publish_all(
             results.append(receipt.to_wire())
             work += receipt.recipients
         work += ITEM_WORK
-        if work >= WORK_A_TURN:
-            # The others' turn, and that of the loggers, whose buffers would be full before the end.
-            time.sleep(0)
-            work = 0
     return {"results": results}
