@@ -177,9 +177,16 @@ class JoinSchema(Schema):
     room = fields.String(required=True, validate=_plain_name)
 
 
+def _plainest(
+    field: fields.Field[JsonValue],
+) -> Callable[[JsonValue, str, JsonObject], JsonValue]:
+    """Return what ``field`` does with a value: without validators no more than to take it."""
+    return field.deserialize if field.validators else field._deserialize
+
+
 _event_schema = EventSchema()
 _fields = {
-    str(field.data_key or name): (name, field.deserialize)
+    str(field.data_key or name): (name, _plainest(field))
     for name, field in _event_schema.load_fields.items()
 }
 _required = frozenset(
