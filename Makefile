@@ -4,6 +4,8 @@ ARGS ?=
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+# All tests run in two processes, file by file: half of the time they wait. Some run in one, where -s works.
+SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=2 --dist=loadfile)
 KEY_SCOPES = publish,subscribe,read,collect
 
 # A line of .env, NAME=value, counts where the environment does not have NAME. The value is taken as
@@ -36,11 +38,11 @@ test: .venv/development  ## run every test; ARGS="-k name" for some; COVERAGE=1 
 ifdef COVERAGE
 	.venv/bin/coverage erase
 	@# A traced server is several times slower: a smaller crowd is held to the same bounds.
-	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(ARGS)
+	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS)
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 else
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 endif
 
 coverage:  ## run every test and fail where too little of the code was run
