@@ -1,4 +1,4 @@
-"""A locked SQLite file, and database servers out of reach."""
+"""A locked SQLite file, and database servers out of reach or refusing every write."""
 
 import sqlite3
 import time
@@ -23,7 +23,12 @@ from tests.faults.conftest import (
     say,
 )
 from tests.services import event_log
-from tests.services.databases import temporary_mariadb, temporary_postgresql
+from tests.services.databases import (
+    read_only,
+    renamed,
+    temporary_mariadb,
+    temporary_postgresql,
+)
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
 from tests.services.ledger import Found, Ledger
@@ -149,3 +154,37 @@ def test_the_database_server_is_half_open(engine: str, home: Path) -> None:
                 (began, ended),
             )
             assert server.stop() == 0
+
+
+def refused(
+    what: str, url: str, home: Path, refusing: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Publish before, while and after the database at ``url`` refuses writes; all is kept."""
+    with herald(home, {"DATABASE_URL": url, "SECRET_KEY": SECRET}) as server:
+        with load(server, full_key(server)) as running:
+            running.last(1)
+            began = time.monotonic()
+            with refusing():
+                running.last(FAULT_SECONDS)
+                spooled = counters_of(server, "sql")["spooled"]
+            ended = time.monotonic()
+            running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+        judge(what, running, lambda ledger: event_log.in_database(url, ledger), (began, ended))
+        assert spooled, "the fault was not noticed"
+        assert counters_of(server, "sql")["dead"] == 0
+        assert server.stop() == 0
+
+
+@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
+def test_the_database_server_is_read_only(home: Path) -> None:
+    """As after a failover: nothing becomes a dead letter, and old connections are not kept."""
+    with temporary_postgresql() as url:
+        refused("PostgreSQL read-only", url, home, lambda: read_only(url))
+
+
+@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
+@pytest.mark.parametrize("engine", SERVERS)
+def test_the_table_is_missing(engine: str, home: Path) -> None:
+    """What an operator can mend is waited for, and is no record's fault."""
+    with SERVERS[engine]() as url:
+        refused(f"{engine} without the table", url, home, lambda: renamed(url, "event_log"))
