@@ -253,6 +253,8 @@ def _sqlite_engine(url: URL) -> Engine:
 def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
+    # Some builds of SQLite do less under WAL: what was committed there a power cut can take back.
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=2000")
     # 32 MB: the pages of many batches, which often are the same ones, are copied once.
     cursor.execute("PRAGMA wal_autocheckpoint=8000")
