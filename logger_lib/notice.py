@@ -48,6 +48,20 @@ class Notice:
             f"{escape(refusals[0])[:_LONGEST_REASON]}; {fate}",
         )
 
+    def cannot_index(self, error: BaseException) -> None:
+        """Say why the destination has not all of its indexes, and what to do about it."""
+        self._say(
+            "cannot index",
+            f"cannot make its indexes: {_reason(error)}; records are written all the same, reading "
+            "is slow or what is old stays. Let its user make and change indexes; it is tried again",
+        )
+
+    def indexed(self) -> None:
+        """Say, where it was said that there are not, that there are all indexes."""
+        if "cannot index" in self._said:
+            self._said.discard("cannot index")
+            self._print("has its indexes")
+
     def unreadable(self, lines: int) -> None:
         """Say that the spool had lines that are cut off or damaged."""
         self._say("unreadable", f"left out {lines} lines of its spool that cannot be read")

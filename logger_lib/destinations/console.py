@@ -74,7 +74,9 @@ class _ConsoleSink(Sink):
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         finally:
-            self._mid_line = 0 < len(rest) < len(payload)
+            written = len(payload) - len(rest)
+            if written:
+                self._mid_line = payload[written - 1 : written] != b"\n"
 
 
 def _text(record: LogRecord) -> str:

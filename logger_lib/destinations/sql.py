@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from logger_lib.batching import BatchedLoggerFactory, Sink
+from logger_lib.destinations.sql_errors import is_about_a_row, is_gone, is_read_only, reason
 from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
 from logger_lib.destinations.sql_terms import delete_before, insert_terms
@@ -50,8 +51,6 @@ _INSERTS = {
 
 _LARGE = 4 * 1024 * 1024
 """Characters from which on a row may be too large for MySQL, whose least default is 16 MiB."""
-_MYSQL_GONE = frozenset({0, 1153, 2006, 2013})
-"""Packet too large; the server has gone away; the connection was lost; it was closed before."""
 
 _TOO_LARGE = "it is larger than the server takes (max_allowed_packet)"
 
@@ -158,16 +157,17 @@ class _SqlSink(Sink):
             metadata.create_all(self._engine)
 
     def _insert(self, writable: list[_Writable]) -> list[Refusal]:
-        """Insert and return what could not be."""
+        """Insert and return what can never be; raises for what may be tried again."""
         self._leave_parents_connections()
         try:
             self._commit([written for _, written in writable])
         except DBAPIError as error:
-            large = _is_gone(error) and [each for each in writable if _is_large(each)]
-            if _is_out_of_reach(error) and not large:
+            large = is_gone(error) and [each for each in writable if _is_large(each)]
+            if not large and not is_about_a_row(error):
+                self._leave_standby(error)
                 raise
             if len(writable) == 1:
-                return [(writable[0][0], _TOO_LARGE if large else _reason(error))]
+                return [(writable[0][0], _TOO_LARGE if large else reason(error))]
         else:
             return []
         # One row that the database cannot hold must not take the others with it. It is known by
@@ -192,19 +192,15 @@ class _SqlSink(Sink):
             self._engine.dispose(close=False)
             self._pid = os.getpid()
 
+    def _leave_standby(self, error: DBAPIError) -> None:
+        if is_read_only(error):
+            # Connections that were made to a standby, or while writing was switched off, stay
+            # read-only also when a new one would not be.
+            self._engine.dispose()
+
 
 def _written(record: LogRecord) -> _Written:
     return values_of(record), list(terms_of(record))
-
-
-def _is_out_of_reach(error: DBAPIError) -> bool:
-    return isinstance(error, (OperationalError, InterfaceError))
-
-
-def _is_gone(error: DBAPIError) -> bool:
-    # MySQL ends the connection, as if it had gone, at a row beyond its max_allowed_packet.
-    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return isinstance(code, int) and code in _MYSQL_GONE
 
 
 def _is_large(each: _Writable) -> bool:
@@ -220,12 +216,6 @@ def _apart(writable: list[_Writable], large: list[_Writable]) -> list[list[_Writ
 def _halves(writable: list[_Writable]) -> list[list[_Writable]]:
     middle = len(writable) // 2
     return [writable[:middle], writable[middle:]]
-
-
-def _reason(error: DBAPIError) -> str:
-    said = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
-    # pg8000 gives all that PostgreSQL says, by letters; M is the message.
-    return str(said["M"] if isinstance(said, dict) and "M" in said else error.orig)
 
 
 def _insert_new(connection: Connection, name: str, rows: list[Values]) -> None:
@@ -263,6 +253,8 @@ def _sqlite_engine(url: URL) -> Engine:
 def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
+    # Some builds of SQLite do less under WAL: what was committed there a power cut can take back.
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=2000")
     # 32 MB: the pages of many batches, which often are the same ones, are copied once.
     cursor.execute("PRAGMA wal_autocheckpoint=8000")

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from logger_lib import JsonValue, SpoolPlace
+from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.offload import inline
-from tests.logger_lib.conftest import record
+from tests.logger_lib.conftest import read_all, record
 from tests.logger_lib.test_dead_letters import letters_in
 from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed
 
@@ -98,3 +101,23 @@ def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
     logger.close()
     assert factory.gate.events == ["good"]
     assert (factory.counters.written, factory.counters.failed) == (1, 1)
+
+
+def test_a_damaged_database_refuses_no_record(home: Path, tmp_path: Path) -> None:
+    """While the file of SQLite is malformed records wait in the spool; none is a dead letter."""
+    path = tmp_path / "log.db"
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    factory = SqlLoggerFactory(engine, limits=QUICK, spool=SpoolPlace(home, MIB, inline))
+    logger = factory.create_logger("test")
+    log(logger, "before")
+    assert logger.flush(10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    log(logger, "1", "2")
+    assert logger.flush(10)
+    assert (factory.counters.in_spool, factory.counters.dead) == (2, 0)
+    path.write_bytes(whole)
+    replayed(factory)
+    logger.close()
+    assert [found.event for found in read_all(factory.create_reader())] == ["before", "1", "2"]
+    assert (factory.counters.written, factory.counters.dead) == (3, 0)

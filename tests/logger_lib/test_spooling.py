@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from logger_lib import Counters, Limits, Logger, LogRecord, SpoolPlace
+from logger_lib import Counters, Limits, Logger, LoggerFactory, LogRecord, SpoolPlace
 from logger_lib.offload import inline
 from tests.logger_lib.conftest import record
 from tests.logger_lib.gate import Gate, GateFactory
@@ -47,7 +47,7 @@ def is_conserved(counters: Counters) -> bool:
     return counters.taken == gone + counters.in_spool
 
 
-def replayed(factory: GateFactory) -> None:
+def replayed(factory: LoggerFactory) -> None:
     wait_until(lambda: factory.counters.in_spool == 0, "the spool to be empty")
 
 
