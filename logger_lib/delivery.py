@@ -80,7 +80,7 @@ class Delivery(Generic[Item]):
         flow = self._flow
         with flow.lock:
             while not flow.closing:
-                if self._spool is not None and time.monotonic() >= self._look_at:
+                if self._spool is not None and self._is_look_due(self._spool):
                     return partial(self._take_over, self._spool)
                 if flow.spooling and self._spool is not None:
                     if step := self._next_replay(self._spool):
@@ -93,6 +93,9 @@ class Delivery(Generic[Item]):
             flow.delivering = False
             flow.intake_work.notify()
             return None
+
+    def _is_look_due(self, spool: Spool) -> bool:
+        return spool.has_more_left or time.monotonic() >= self._look_at
 
     def _next_replay(self, spool: Spool) -> Callable[[], None] | None:
         flow = self._flow
@@ -250,3 +253,5 @@ class Delivery(Generic[Item]):
                 self._flow.divert()
         if found.damaged:
             self._notice.unreadable(found.damaged)
+        if found.unreadable:
+            self._notice.cannot_take_over(*found.unreadable[0], len(found.unreadable))

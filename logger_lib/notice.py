@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from logger_lib.escape import escape
 
@@ -51,6 +52,14 @@ class Notice:
     def unreadable(self, lines: int) -> None:
         """Say that the spool had lines that are cut off or damaged."""
         self._say("unreadable", f"left out {lines} lines of its spool that cannot be read")
+
+    def cannot_take_over(self, path: Path, error: OSError, files: int) -> None:
+        """Say why ``path``, the first of so many files, stays where it is in the spool."""
+        self._say(
+            "cannot take over",
+            f"cannot take over {files} files of its spool, the first {escape(str(path))}: "
+            f"{_reason(error)}; they stay, and are tried again",
+        )
 
     def too_slow(self) -> None:
         """Say that the buffer in front of the destination was full."""
