@@ -61,6 +61,7 @@ class Delivery(Generic[Item]):
         attempts = 1 if self._spool else self._limits.attempts
         self.breaker = Breaker(attempts, self._limits.first_pause, self._limits.longest_pause)
         self._look_at = 0.0
+        self._replay_at = 0.0
         self._is_slow = False
 
     def run(self) -> None:
@@ -99,7 +100,7 @@ class Delivery(Generic[Item]):
 
     def _next_replay(self, spool: Spool) -> Callable[[], None] | None:
         flow = self._flow
-        if pause := self.breaker.pause:
+        if pause := max(self.breaker.pause, self._replay_at - time.monotonic(), 0.0):
             flow.delivery_work.wait(pause)
         elif not spool.is_empty:
             return partial(self._replay, spool)
@@ -152,7 +153,7 @@ class Delivery(Generic[Item]):
             decides = flow.land(flight)
         if decides:
             refusals = refusals[: len(flight.entries)]
-            dead, failed = self._refused.keep(refusals)
+            dead, failed = self._refused.keep_or_lose(refusals)
             with flow.lock:
                 counters.written += len(flight.entries) - dead - failed
                 counters.dead += dead
@@ -206,10 +207,17 @@ class Delivery(Generic[Item]):
                 self._count_failure()
             self._notice.cannot_write(error, self._fate)
             return
-        dead, failed = self._refused.keep(refusals[: len(items)], odd)
+        try:
+            dead, failed = self._refused.keep(refusals[: len(items)], odd)
+        except OSError as error:
+            # These lines were acknowledged: what the disk does not take as a dead letter stays.
+            self._replay_at = time.monotonic() + self._limits.spool_pause
+            self._notice.cannot_set_aside(error, "what is on disk waits there until it can")
+            return
         spool.done()
         self._count_replayed(len(texts), dead, failed, spool.take_missing())
-        self._succeeded()
+        if items:
+            self._succeeded()
         if spool.is_empty:
             self._look_at = 0.0
 

@@ -89,7 +89,7 @@ class Intake(Generic[Item]):
                 self._flow.not_kept(entries)
             raise
         else:
-            dead, failed = self._refused.keep(refusals)
+            dead, failed = self._refused.keep_or_lose(refusals)
             self._settle(len(texts), dead, failed)
 
     def _encode(self, entries: list[tuple[Item, int]]) -> tuple[list[str], list[tuple[Item, str]]]:

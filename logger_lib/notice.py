@@ -10,7 +10,7 @@ from logger_lib.escape import escape
 _LONGEST_REASON = 300
 _QUIET_SECONDS = 60.0
 """A destination that fails and recovers all the time is not told of more often."""
-_TROUBLE = ("cannot write", "too late", "cannot keep")
+_TROUBLE = ("cannot write", "too late", "cannot keep", "cannot set aside")
 
 
 class Notice:
@@ -40,6 +40,10 @@ class Notice:
             "cannot keep",
             f"cannot keep records on disk: {_reason(error)}; new ones are turned away until it can",
         )
+
+    def cannot_set_aside(self, error: BaseException, fate: str) -> None:
+        """Say why there can be no dead letters, and what becomes of the records."""
+        self._say("cannot set aside", f"cannot keep dead letters: {_reason(error)}; {fate}")
 
     def refused(self, refusals: Sequence[str], fate: str) -> None:
         """Say that some records can never be written there, and where they are instead."""

@@ -11,6 +11,7 @@ from logger_lib.offload import inline
 from tests.logger_lib.conftest import record
 from tests.logger_lib.test_dead_letters import letters_in
 from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed
+from tests.services.herald import wait_until
 
 
 def test_refused_records_are_dead_letters(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +85,31 @@ def test_a_line_of_another_version_is_a_dead_letter(home: Path) -> None:
     assert is_conserved(factory.counters)
     found = letters_in(home / "dead-letters" / "gate.jsonl")
     assert found[0]["record"] == '{"event": "of the future"}'
+
+
+def test_dead_letters_of_the_spool_that_cannot_be_kept(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A refused record that was acknowledged waits in the spool until it can be a dead letter."""
+    factory = make(home)
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.error = ConnectionError("down")
+    log(logger, "1", "bad", "2")
+    assert logger.flush(10)
+    in_the_way = home / "dead-letters"
+    in_the_way.write_text("")
+    gate.refuses = lambda entry: "no" if entry.event == "bad" else None
+    gate.error = None
+    wait_until(lambda: len(gate.batches) > 2, "it to be tried again")
+    assert factory.counters.in_spool == 3
+    in_the_way.unlink()
+    replayed(factory)
+    logger.close()
+    assert gate.events == ["1", "2"]
+    (letter,) = letters_in(in_the_way / "gate.jsonl")
+    assert event_of(letter["record"]) == "bad"
+    assert (factory.counters.written, factory.counters.dead, factory.counters.failed) == (2, 1, 0)
+    assert "cannot keep dead letters: " in capfd.readouterr().err
 
 
 def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
