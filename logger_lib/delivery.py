@@ -88,15 +88,22 @@ class Delivery(Generic[Item]):
                         return step
                 elif step := self._next_direct():
                     return step
-                elif not flow.waiting and not flow.delivery_work.wait(self._limits.idle):
+                elif not flow.waiting and self._is_idle():
                     break
             # Within the lock, so that an item that comes now sees that it needs a thread.
             flow.delivering = False
             flow.intake_work.notify()
             return None
 
+    def _is_idle(self) -> bool:
+        """Wait for a while; say whether nothing came, and nothing is on its way to the spool."""
+        flow = self._flow
+        return not flow.delivery_work.wait(self._limits.idle) and not flow.keeping
+
     def _is_look_due(self, spool: Spool) -> bool:
-        return spool.has_more_left or time.monotonic() >= self._look_at
+        # Of a disk that hangs over a copy nothing is asked while the destination is well.
+        is_disk_busy = self._flow.keeping and not self._flow.spooling
+        return spool.has_more_left or (time.monotonic() >= self._look_at and not is_disk_busy)
 
     def _next_replay(self, spool: Spool) -> Callable[[], None] | None:
         flow = self._flow
@@ -150,7 +157,7 @@ class Delivery(Generic[Item]):
     def _written(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:
         flow, counters = self._flow, self._counters
         with flow.lock:
-            decides = flow.land(flight)
+            decides = flow.land(flight, whole=not refusals)
         if decides:
             refusals = refusals[: len(flight.entries)]
             dead, failed = self._refused.keep_or_lose(refusals)
