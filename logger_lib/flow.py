@@ -53,12 +53,19 @@ class Flow(Generic[Item]):
     """
 
     def __init__(
-        self, form: Form[Item], limits: Limits, counters: Counters, start: Callable[[], None]
+        self,
+        form: Form[Item],
+        limits: Limits,
+        counters: Counters,
+        start: Callable[[], None],
+        *,
+        has_intake: bool,
     ) -> None:
         self.limits = limits
         self.counters = counters
         self.form = form
         self._start = start
+        self._has_intake = has_intake
         self._hard_records = limits.hard_records
         self._hard_bytes = limits.hard_bytes
         self.closing = False
@@ -81,7 +88,8 @@ class Flow(Generic[Item]):
         """Whether the disk refused the batch at the front."""
         self.keep_again_at = 0.0
         self.delivering = False
-        self.taking_in = False
+        self.taking_in = not self._has_intake
+        """Whether the intake is there, or there is none to be had."""
         self.was_full = False
         self._oldest_at = 0.0
         self._hurry_to = 0
@@ -102,7 +110,7 @@ class Flow(Generic[Item]):
             waiting.append((item, size))
             self.waiting_bytes = total
             self.barrier.accepted += 1
-            if not self.delivering:
+            if not (self.delivering and self.taking_in):
                 self._start()
             # The thread waits for the first item or for a full batch, not for those between.
             if not before:
@@ -123,7 +131,7 @@ class Flow(Generic[Item]):
         """Have what waits written at once; return how many items have been accepted."""
         goal = self._hurry_to = self.barrier.accepted
         if goal > self.barrier.settled:
-            if not self.delivering:
+            if not (self.delivering and self.taking_in):
                 self._start()
             self._taker.notify()
         return goal
