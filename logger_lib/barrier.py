@@ -60,8 +60,12 @@ class Barrier:
             return None
         turn = threading.Lock()
         turn.acquire()
-        # Goals never fall, as whoever joins asks for all that was accepted: the order is theirs.
-        self._waiters.append(_Waiter(goal, turn))
+        waiters = self._waiters
+        place = len(waiters)
+        # Goals hardly ever fall, but another thread may have its goal first and join second.
+        while place and waiters[place - 1].goal > goal:
+            place -= 1
+        waiters.insert(place, _Waiter(goal, turn))
         return turn
 
     def leave(self, goal: int, turn: threading.Lock) -> bool:

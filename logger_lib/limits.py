@@ -27,8 +27,9 @@ class Limits:
     attempts: int = 4
     """Without a spool: how often a batch is tried before it has failed."""
     first_pause: float = 0.2
-    """The wait after a failure; each one after that doubles it, give or take a half."""
-    longest_pause: float = 30.0
+    """The longest wait after a failure; each one after that doubles it. Up to half is left out."""
+    longest_pause: float = 5.0
+    """How long after a destination's return it is asked again at the latest."""
     spool_pause: float = 0.5
     """The wait before a disk that was full is tried again."""
     loss_seconds: float = 10.0

@@ -47,7 +47,7 @@ class Pipeline(Buffered, Generic[Item]):
         self._limits = limits
         self._spool = spool
         self._dead_letters = dead_letters
-        self._flow = flow = Flow(form, limits, counters, self._start)
+        self._flow = flow = Flow(form, limits, counters, self._start, has_intake=spool is not None)
         refused = Refused(form, dead_letters, notice)
         self._delivery = Delivery(flow, destination, spool=spool, refused=refused, notice=notice)
         self._intake = Intake(flow, spool, refused, notice) if spool else None

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ EVENTS = 1000
 LARGE = 45_000
 """Bytes; so that a few seconds of events are more than a buffer takes."""
 READ_BYTES = 65_536
+IN_TIME = 10.0
+"""Seconds; then Gunicorn's master would kill the worker."""
 
 
 @pytest.fixture
@@ -112,3 +115,21 @@ def test_nobody_reads_the_output(name: str, home: Path) -> None:
         assert counters["dropped"], counters
         pipe.go_on()
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["console", "logging"])
+def test_an_end_while_nobody_reads(name: str, home: Path) -> None:
+    """SIGTERM with stdout and stderr stalled: in time, by itself, and nothing else is lost."""
+    with stalled(home, {"EVENT_LOGGERS": f"{name},sql"}) as (server, pipe):
+        key = full_key(server)
+        with load(server, key, rate=None, size=LARGE) as running:
+            running.ledger.await_acknowledged(EVENTS, 30)
+        assert counters_of(server, name)["dropped"]
+        told_at = time.monotonic()
+        assert server.stop() == 0
+        seconds = time.monotonic() - told_at
+        verdict = running.ledger.settle(lambda: event_log.in_sqlite(home, running.ledger), 0)
+        pipe.go_on()
+    say(f"an end while nobody reads what {name} writes: {seconds:.2f} s", verdict)
+    assert seconds < IN_TIME
+    assert verdict.faults == {}
