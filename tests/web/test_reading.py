@@ -13,6 +13,7 @@ import requests
 from logger_lib import JsonObject, JsonValue, LogRecord, delivery_record, event_record
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
+from tests.services import hasty_logger
 from tests.services.herald import HeraldServer, free_port, wait_until
 from tests.web.conftest import App, new_app, object_in, refusal, refused_fields
 from webapp.access.scopes import Scope
@@ -240,6 +241,23 @@ def test_a_page_is_bounded_in_bytes(herald: HeraldServer) -> None:
             break
         cursor = {"cursor": str(page["next"])}
     assert seen == list(range(11, -1, -1))
+
+
+def test_a_search_that_takes_too_long_goes_on(tmp_path: Path) -> None:
+    """What was found in time is a page, and its cursor leads on; 422 only where nothing was."""
+    with HeraldServer(tmp_path / "home", hasty_logger.install(tmp_path / "hasty")) as server:
+        app = new_app(server)
+        for number in range(5):
+            app.publish("a", {"number": number})
+        wait_until(lambda: numbers(found(app)) == [4, 3], "the events in the log")
+        pages: list[list[JsonValue]] = []
+        cursor: dict[str, str] = {}
+        while cursor.get("cursor") != "None":
+            page = object_in(get(app, event="a", **cursor))
+            pages.append(numbers(objects(page["events"])))
+            cursor = {"cursor": str(page["next"])}
+        assert pages == [[4, 3], [2, 1], [0]]
+        refusal(get(app, event=hasty_logger.RARE), 422, "search_too_long")
 
 
 def test_no_logger_can_be_read(tmp_path: Path) -> None:
