@@ -133,10 +133,17 @@ class LogNotReadable(HeraldError):
 
 
 class SearchTooLong(HeraldError):
-    """A search would have to look at too many events: it has to ask for less."""
+    """A search would have to look at too many events: it has to ask for less.
+
+    All that it asks for down to the id ``reached`` was found before; None: it came nowhere.
+    """
 
     status = 422
     code = "search_too_long"
+
+    def __init__(self, message: str, reached: str | None = None) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 class TooManySockets(HeraldError):

@@ -11,11 +11,13 @@ import pytest
 
 from tests.faults.conftest import (
     WATCHED_APP,
+    counters_of,
     full_key,
     herald,
     installed_loggers,
     judge,
     load,
+    say,
 )
 from tests.services import event_log
 from tests.services.herald import GREETING, HeraldServer
