@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from logger_lib.errors import ReadTooLong
 from logger_lib.ids import earliest_id
-from logger_lib.limits import BREATH, BREATH_BYTES
 from logger_lib.logger import LogQuery, LogReader
 from logger_lib.matching import answers
+from logger_lib.pipeline.limits import BREATH, BREATH_BYTES
 from logger_lib.record import LogRecord, microseconds_of
 from logger_lib.terms import asks_by_terms, terms_asked
 

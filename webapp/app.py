@@ -31,7 +31,7 @@ from logger_lib.destinations.mongodb import (
 from logger_lib.destinations.sentry import SentryLoggerFactory
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 from webapp import capacity
 from webapp.access.cli import make_keys_cli
 from webapp.access.first_key import DEFAULT_APP

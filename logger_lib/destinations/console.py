@@ -12,8 +12,8 @@ from typing import Self
 from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.failure import FailureJson
 from logger_lib.json_value import JsonValue
-from logger_lib.limits import LINES_LIMITS, Limits
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import LINES_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import raise_refusals, split_writable
 

@@ -17,11 +17,11 @@ from logger_lib.destinations.mongodb_documents import Document, encode
 from logger_lib.destinations.mongodb_indexes import Indexes
 from logger_lib.destinations.mongodb_reader import MongoReader
 from logger_lib.errors import SettingMissing
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import LogReader
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import raise_refusals, split_writable
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 
 Source: TypeAlias = "Collection[Document] | Callable[[], Collection[Document]]"
 

@@ -10,11 +10,11 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
-from logger_lib.backoff import Breaker
 from logger_lib.destinations.mongodb_documents import Document
 from logger_lib.destinations.mongodb_reader import INDEXES
 from logger_lib.json_value import JsonValue
 from logger_lib.notice import Notice
+from logger_lib.pipeline.backoff import Breaker
 
 Found: TypeAlias = Mapping[str, Mapping[str, JsonValue]]
 """The indexes that there are, by their names."""

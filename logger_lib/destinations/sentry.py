@@ -20,7 +20,7 @@ from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.errors import SettingMissing
 from logger_lib.failure import Failure
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.limits import Limits
+from logger_lib.pipeline.limits import Limits
 from logger_lib.record import Level, LogRecord
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
 from logger_lib.destinations.sql_terms import delete_before, insert_terms
 from logger_lib.drivers import DRIVERS
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import LogReader
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 from logger_lib.terms import terms_of
 
 SQLITE_FILE = "herald.db"

@@ -1,7 +1,7 @@
 """When a destination that failed is asked again."""
 
-from logger_lib.backoff import Breaker
-from logger_lib.limits import DEFAULT_LIMITS
+from logger_lib.pipeline.backoff import Breaker
+from logger_lib.pipeline.limits import DEFAULT_LIMITS
 
 
 def test_pauses_double_up_to_a_bound() -> None:

@@ -1,6 +1,6 @@
 """Who waits until what was put before has been settled."""
 
-from logger_lib.barrier import Barrier
+from logger_lib.pipeline.barrier import Barrier
 
 
 def test_goals_that_fall() -> None:

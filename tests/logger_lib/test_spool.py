@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logger_lib.offload import inline
-from logger_lib.spool import Found, Spool, SpoolFull, SpoolPlace
+from logger_lib.spool.spool import Found, Spool, SpoolFull, SpoolPlace
 from tests.services.small_disk import small_disk
 
 MIB = 1 << 20
@@ -274,7 +274,7 @@ def test_all_of_a_group_or_nothing_is_in(tmp_path: Path) -> None:
         import resource, sys
         from pathlib import Path
         from logger_lib.offload import inline
-        from logger_lib.spool import Spool
+        from logger_lib.spool.spool import Spool
         spool = Spool(Path(sys.argv[1]), 1 << 20, inline)
         spool.append(["first"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))

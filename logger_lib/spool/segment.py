@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from logger_lib.checked_lines import from_line
+from logger_lib.spool.checked_lines import from_line
 
 if sys.platform != "win32":
     # There is no spool on Windows, which can import the library all the same.

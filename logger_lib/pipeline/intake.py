@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic
 
-from logger_lib.dead_letters import Refused
-from logger_lib.flow import Flight, Flow, Item
-from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.dead_letters import Refused
+from logger_lib.pipeline.flow import Flight, Flow, Item
+from logger_lib.pipeline.limits import BREATH
+from logger_lib.spool.spool import Spool
 
 
 class Intake(Generic[Item]):

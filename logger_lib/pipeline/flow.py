@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from logger_lib.barrier import Barrier
 from logger_lib.counters import Counters
-from logger_lib.limits import Limits
+from logger_lib.pipeline.barrier import Barrier
+from logger_lib.pipeline.limits import Limits
 
 Item = TypeVar("Item")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol
 
-from logger_lib.backoff import Breaker
-from logger_lib.dead_letters import Refused
-from logger_lib.flow import Flight, Flow, Item
-from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.backoff import Breaker
+from logger_lib.pipeline.dead_letters import Refused
+from logger_lib.pipeline.flow import Flight, Flow, Item
+from logger_lib.pipeline.limits import BREATH
+from logger_lib.spool.spool import Spool
 
 
 class Destination(Protocol[Item]):

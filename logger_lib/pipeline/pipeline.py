@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Generic
 
 from logger_lib.counters import Counters
-from logger_lib.dead_letters import DeadLetters, Refused
-from logger_lib.delivery import Delivery, Destination
-from logger_lib.flow import Flow, Form, Item
-from logger_lib.intake import Intake
-from logger_lib.lifetime import Buffered, open_pipelines
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.dead_letters import DeadLetters, Refused
+from logger_lib.pipeline.delivery import Delivery, Destination
+from logger_lib.pipeline.flow import Flow, Form, Item
+from logger_lib.pipeline.intake import Intake
+from logger_lib.pipeline.lifetime import Buffered, open_pipelines
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
+from logger_lib.spool.spool import Spool
 
 
 class Pipeline(Buffered, Generic[Item]):

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, NamedTuple
 
-from logger_lib.checked_lines import to_line
-from logger_lib.flow import Form, Item
 from logger_lib.notice import Notice
 from logger_lib.offload import Offload
-from logger_lib.spool import make_directory, sync_directory
+from logger_lib.pipeline.flow import Form, Item
+from logger_lib.spool.checked_lines import to_line
+from logger_lib.spool.spool import make_directory, sync_directory
 
 if sys.platform != "win32":
     import fcntl

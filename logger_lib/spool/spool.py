@@ -13,9 +13,9 @@ from errno import ENOSPC
 from pathlib import Path
 from urllib.parse import quote
 
-from logger_lib.checked_lines import to_line
 from logger_lib.offload import Offload
-from logger_lib.segment import SUFFIX, Line, Segment, number_of
+from logger_lib.spool.checked_lines import to_line
+from logger_lib.spool.segment import SUFFIX, Line, Segment, number_of
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 _MOST_ADOPTED = 16
