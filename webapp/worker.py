@@ -51,13 +51,13 @@ SWITCH_SECONDS = 0.0005
 """How long the event loop may keep a thread waiting that has come back from a disk or a database.
 Python's own 5 ms would be the time of a commit several times over."""
 
-DRAIN_SHARE = 0.8
+DRAIN_SHARE = 0.75
 """The part of ``graceful_timeout`` that the drain may take: at its end Gunicorn's master kills."""
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
 
-EXIT_SHARE = 0.87
+EXIT_SHARE = 0.85
 """The part after which a process ends that hangs on its way out."""
 
 SPARE_DESCRIPTORS = 200

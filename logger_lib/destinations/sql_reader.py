@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 from typing import TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, exists, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from logger_lib.destinations.sql_parts import parts_of, size_of_row
+from logger_lib.destinations.sql_parts import parts_of, select_short
 from logger_lib.destinations.sql_table import (
     event_log,
     event_log_app,
@@ -53,20 +53,13 @@ Stored: TypeAlias = Row[tuple[str, int]]
 class _Step:
     """What one call came to, newest first.
 
-    ``rows`` are the first of what was found, ``parts`` the ids of the others, each as many as may
-    be read at once. ``looked_at`` ids were looked up for that. What is left is older than
-    ``reached``; None: nothing is left.
+    ``looked_at`` ids were looked up for ``rows``. What is left is older than ``reached``; None:
+    nothing is left.
     """
 
     rows: Sequence[Stored]
-    parts: Sequence[Sequence[str]]
-    looked_at: int = 0
-    reached: str | None = None
-
-    @property
-    def found(self) -> int:
-        """How many of those that were looked up are what was asked for."""
-        return len(self.rows) + sum(map(len, self.parts))
+    looked_at: int
+    reached: str | None
 
 
 class SqlReader(TermReader):
@@ -95,47 +88,52 @@ class SqlReader(TermReader):
     def _newest_ids(
         self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
     ) -> list[str]:
-        steps = self._steps(partial(_step_of_ids, query, terms), query.limit, span, deadline)
-        ids = (record_id for step in steps for part in step.parts for record_id in part)
+        steps = self._steps(query, terms, span, deadline, with_texts=False)
+        ids = (str(row.id) for step in steps for row in step.rows)
         return list(islice(ids, query.limit))
 
     def _newest(
         self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
     ) -> Iterator[Decoded]:
-        for step in self._steps(partial(_step, query, terms), query.limit, span, deadline):
-            yield from self._read(step, deadline)
+        for step in self._steps(query, terms, span, deadline, with_texts=True):
+            yield from self._read(step.rows, deadline)
             deadline.reached = step.reached or deadline.reached
 
     def _records(self, ids: Sequence[str], deadline: Deadline) -> Iterator[Decoded]:
         for start in range(0, len(ids), FIRST):
             deadline.left()
-            yield from self._read(
-                self._call(partial(_begin, ids[start : start + FIRST], ())), deadline
-            )
+            some = ids[start : start + FIRST]
+            yield from self._read(self._call(partial(_short_rows, some, ())), deadline)
 
     def _steps(
         self,
-        step_of: Callable[[Span, int, Connection], _Step],
-        limit: int,
+        query: LogQuery,
+        terms: Sequence[int],
         span: Span,
         deadline: Deadline,
+        *,
+        with_texts: bool,
     ) -> Iterator[_Step]:
-        most = min(limit, FIRST)
+        most = min(query.limit, FIRST)
         while True:
-            step = self._call(partial(step_of, span, most))
+            step = self._call(partial(_step, query, terms, span, most, with_texts=with_texts))
             yield step
             if step.reached is None:
                 return
             deadline.left()
             span = replace(span, upper=step.reached)
-            if step.found < step.looked_at:
+            if len(step.rows) < step.looked_at:
                 most = min(most * 4, MOST)
 
-    def _read(self, step: _Step, deadline: Deadline) -> Iterator[Decoded]:
-        yield from map(_decoded, step.rows)
-        for part in step.parts:
-            deadline.left()
-            yield from map(_decoded, self._call(partial(_rows, part)))
+    def _read(self, rows: Iterable[Stored], deadline: Deadline) -> Iterator[Decoded]:
+        """Yield the records of ``rows``, and read those that were too long to come with them."""
+        for is_short, some in groupby(rows, key=lambda row: row.fields is not None):
+            if is_short:
+                yield from map(_decoded, some)
+                continue
+            for part in parts_of(((row.id, row.size) for row in some), PART_BYTES):
+                deadline.left()
+                yield from map(_decoded, self._call(partial(_rows, part)))
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
         def connected() -> Result:
@@ -160,49 +158,47 @@ def _outage_named() -> Iterator[None]:
 
 
 def _step(
-    query: LogQuery, terms: Sequence[int], span: Span, most: int, connection: Connection
+    query: LogQuery,
+    terms: Sequence[int],
+    span: Span,
+    most: int,
+    connection: Connection,
+    *,
+    with_texts: bool,
 ) -> _Step:
-    ids, reached = _newest_ids(_indexes(terms), span, most, connection)
-    begun = _begin(ids, tuple(_conditions(query)), connection)
-    return replace(begun, looked_at=len(ids), reached=reached)
-
-
-def _step_of_ids(
-    query: LogQuery, terms: Sequence[int], span: Span, most: int, connection: Connection
-) -> _Step:
-    """Return a step without its first rows."""
-    ids, reached = _newest_ids(_indexes(terms), span, most, connection)
-    chosen = select(event_log.c.id).where(event_log.c.id.in_(ids), *_conditions(query))
-    found = sorted(connection.scalars(chosen), reverse=True) if ids else []
-    return _Step((), [found], len(ids), reached)
-
-
-def _begin(
-    ids: Sequence[str], conditions: Sequence[ColumnElement[bool]], connection: Connection
-) -> _Step:
-    """Return those of ``ids`` for which ``conditions`` hold, and the rows of the first part."""
+    indexes = [_Index(term) for term in terms] or [_Index(None)]
+    ids, reached = _newest_ids(indexes, span, most, connection)
     if not ids:
-        return _Step((), ())
+        return _Step((), 0, reached)
     # Not in one statement with the ids: a planner that guesses wrong would begin with the log.
-    sizes = select(event_log.c.id, size_of_row(connection)).where(
-        event_log.c.id.in_(ids), *conditions
-    )
-    found = sorted(((row[0], row[1]) for row in connection.execute(sizes)), reverse=True)
-    parts = list(parts_of(found, PART_BYTES))
-    return _Step(_rows(parts[0], connection) if parts else (), parts[1:])
+    read = _short_rows if with_texts else _rows_of_ids
+    return _Step(read(ids, tuple(_conditions(query)), connection), len(ids), reached)
+
+
+def _short_rows(
+    ids: Sequence[str], conditions: Sequence[ColumnElement[bool]], connection: Connection
+) -> list[Stored]:
+    chosen = select_short(connection, ids, PART_BYTES).where(*conditions)
+    return _newest_first(connection.execute(chosen))
+
+
+def _rows_of_ids(
+    ids: Sequence[str], conditions: Sequence[ColumnElement[bool]], connection: Connection
+) -> list[Stored]:
+    chosen = select(event_log.c.id).where(event_log.c.id.in_(ids), *conditions)
+    return _newest_first(connection.execute(chosen))
 
 
 def _rows(ids: Sequence[str], connection: Connection) -> list[Stored]:
-    rows = connection.execute(select(event_log).where(event_log.c.id.in_(ids))).all()
+    return _newest_first(connection.execute(select(event_log).where(event_log.c.id.in_(ids))))
+
+
+def _newest_first(rows: Iterable[Stored]) -> list[Stored]:
     return sorted(rows, key=lambda row: str(row.id), reverse=True)
 
 
 def _decoded(row: Stored) -> Decoded:
     return record_of(row), len(row.fields) + len(row.recipients) + len(row.message)
-
-
-def _indexes(terms: Sequence[int]) -> list[_Index]:
-    return [_Index(term) for term in terms] or [_Index(None)]
 
 
 def _newest_ids(

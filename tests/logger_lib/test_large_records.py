@@ -61,6 +61,23 @@ def test_a_part_is_in_memory(
     assert most < MEMORY
 
 
+@pytest.mark.parametrize("place", SQL, indirect=True)
+def test_long_texts_are_read_in_parts(place: Place) -> None:
+    """Texts take in memory what they take on disk; short ones come between them in their order."""
+    log(place.factory, 16, {"text": "x" * 1_000_000})
+    log(place.factory, 3, {"text": "short"}, at=NOON + timedelta(seconds=7.5))
+    reader = place.factory.create_reader()
+    tracemalloc.start()
+    try:
+        ids = [record.id for record in reader.stream(LogQuery(app="shop"))]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(ids) == 19
+    assert ids == sorted(ids, reverse=True)
+    assert most < 8 * 1_048_576
+
+
 @pytest.mark.parametrize("place", SERVED, indirect=True)
 def test_others_have_their_turn(place: Place) -> None:
     """An event loop goes on after each record of more than a few bytes, and each few small ones."""

@@ -1,6 +1,6 @@
 """What a tail returns, on a log that is written while it looks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event as listening
 
-from logger_lib import LogQuery, LogReader, LogRecord, event_record
+from logger_lib import LogQuery, LogReader, LogRecord, ReadTooLong, event_record
 from logger_lib.destinations import sql_reader
 from logger_lib.destinations.memory import MemoryLoggerFactory
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
+from logger_lib.term_reader import READ_SECONDS
+from webapp.errors import SearchTooLong
 from webapp.events.event_log import EventLog, Search, StoredEvent
 from webapp.events.tail import Tail
 
@@ -49,6 +51,22 @@ class Busy(LogReader):
         return found
 
 
+@dataclass(slots=True)
+class Slow(LogReader):
+    """A reader some of whose reads, by their number, come nowhere."""
+
+    reader: LogReader
+    slow: Collection[int]
+    done: int = 0
+
+    def read(self, query: LogQuery) -> list[LogRecord]:
+        """Read, or raise."""
+        self.done += 1
+        if self.done - 1 in self.slow:
+            raise ReadTooLong(READ_SECONDS)
+        return self.reader.read(query)
+
+
 def test_what_comes_between_two_reads_is_returned() -> None:
     """Whatever is logged while the tail begins is new, and returned once."""
     factory = MemoryLoggerFactory()
@@ -62,6 +80,22 @@ def test_what_comes_between_two_reads_is_returned() -> None:
     for _ in range(8):
         returned += names(tail.new())
     assert returned == ["old3", "old4", *(f"new{number}" for number in range(6))]
+
+
+def test_a_search_that_takes_too_long_at_the_start() -> None:
+    """What was found in time is returned, and what comes is returned later."""
+    factory = MemoryLoggerFactory()
+    logger = factory.create_logger("test")
+    for number in range(5):
+        logger.log(published(f"old{number}", 10 * number - 100))
+    tail = Tail(EventLog(Slow(factory.create_reader(), {0})), ANY, NOW.timestamp)
+    assert tail.last(2) == []
+    tail = Tail(EventLog(Slow(factory.create_reader(), {1, 2})), ANY, NOW.timestamp)
+    assert names(tail.last(2)) == ["old3", "old4"]
+    with pytest.raises(SearchTooLong):
+        tail.new()
+    logger.log(published("new", 1))
+    assert names(tail.new()) == ["new"]
 
 
 @pytest.mark.parametrize("ahead", [60, 3600])

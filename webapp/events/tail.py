@@ -1,6 +1,7 @@
 """New events as they come to the log."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -36,15 +37,14 @@ class Tail:
         page is.
         """
         newest: list[StoredEvent] = []
-        try:
+        with suppress(SearchTooLong):
             for event in self._log.newest(self._search, most=max(1, most)):
                 newest.append(event)
-        except SearchTooLong:
-            pass
         if newest:
             self._floor_ms = self._floor_below(newest[0].id)
             self._see(newest)
-            self._see(self._above_floor(before=newest[-1].id))
+            with suppress(SearchTooLong):
+                self._see(self._above_floor(before=newest[-1].id))
         return newest[:most][::-1]
 
     def new(self) -> list[StoredEvent]:
