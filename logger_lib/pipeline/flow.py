@@ -129,11 +129,13 @@ class Flow(Generic[Item]):
 
     def hurry(self) -> int:
         """Have what waits written at once; return how many items have been accepted."""
+        was_hurried = self.is_hurried
         goal = self._hurry_to = self.barrier.accepted
         if goal > self.barrier.settled:
             if not (self.delivering and self.taking_in):
                 self._start()
-            self._taker.notify()
+            if not was_hurried:
+                self._taker.notify()
         return goal
 
     @property

@@ -86,13 +86,16 @@ class Pipeline(Buffered, Generic[Item]):
         with flow.lock:
             began = time.monotonic()
             goal = flow.hurry()
-        return self._settled(goal, timeout) and not flow.barrier.lost_any(goal, began)
+            turn = flow.barrier.join(goal)
+        return self._settled(goal, turn, timeout) and not flow.barrier.lost_any(goal, began)
 
     def settle(self, timeout: float) -> bool:
         """Have what waits written at once; say whether all that was put before is kept or lost."""
-        with self._flow.lock:
-            goal = self._flow.hurry()
-        return self._settled(goal, timeout)
+        flow = self._flow
+        with flow.lock:
+            goal = flow.hurry()
+            turn = flow.barrier.join(goal)
+        return self._settled(goal, turn, timeout)
 
     def close(self, timeout: float = 1.0) -> None:
         """Flush, put what is left into the spool, and end, within ``timeout`` seconds together.
@@ -134,11 +137,9 @@ class Pipeline(Buffered, Generic[Item]):
         if self._dead_letters is not None:
             self._dead_letters.forget_parent()
 
-    def _settled(self, goal: int, timeout: float) -> bool:
-        """Wait until the first ``goal`` items are settled; say whether they are."""
+    def _settled(self, goal: int, turn: threading.Lock | None, timeout: float) -> bool:
+        """Wait for ``turn`` until the first ``goal`` items are settled; say whether they are."""
         flow = self._flow
-        with flow.lock:
-            turn = flow.barrier.join(goal)
         if turn is None or turn.acquire(timeout=max(0.0, timeout)):
             return True
         with flow.lock:
@@ -153,10 +154,11 @@ class Pipeline(Buffered, Generic[Item]):
             flow.spill()
             self._start()
             has_thread = flow.taking_in
+            turn = flow.barrier.join(goal)
         if not has_thread:
             # None can be had any more at the interpreter's end.
             intake.run()
-        self._settled(goal, deadline - time.monotonic())
+        self._settled(goal, turn, deadline - time.monotonic())
 
     def _start(self) -> None:
         """Start the threads that are not there. Under the lock, which they need to begin."""
