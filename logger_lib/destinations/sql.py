@@ -21,6 +21,7 @@ from logger_lib.destinations.sql_errors import is_about_a_row, is_gone, is_read_
 from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
 from logger_lib.destinations.sql_terms import delete_before, insert_terms
+from logger_lib.destinations.sqlite_batch import insert_batch, make_batch_view
 from logger_lib.drivers import DRIVERS
 from logger_lib.logger import LogReader
 from logger_lib.offload import Offload, inline
@@ -31,20 +32,12 @@ from logger_lib.spool.spool import SpoolPlace
 from logger_lib.terms import terms_of
 
 SQLITE_FILE = "herald.db"
-# One statement for all rows, whose only parameter is the rows as JSON. pg8000 would send one for
-# each row, and SQLite's driver gives the interpreter's lock up and waits for it again at each.
-# ruff's S608 looks for values put into SQL: these are names of the tables above.
-_INSERTS = {
-    ("postgresql", table.name): text(
+# One statement for all rows, whose only parameter is the rows as JSON: pg8000 would send one for
+# each row. ruff's S608 looks for values put into SQL: these are names of the tables.
+_POSTGRESQL_INSERTS = {
+    table.name: text(
         f"INSERT INTO {table.name} SELECT * FROM json_populate_recordset("  # noqa: S608
         f"NULL::{table.name}, CAST(:rows AS json)) ON CONFLICT DO NOTHING"
-    )
-    for table in (event_log, event_log_app)
-} | {
-    ("sqlite", table.name): text(
-        f"INSERT INTO {table.name} SELECT "  # noqa: S608
-        + ", ".join(f"json_extract(value, '$.{column.name}')" for column in table.columns)
-        + " FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING"
     )
     for table in (event_log, event_log_app)
 }
@@ -134,6 +127,7 @@ class _SqlSink(Sink):
         self._engine = engine
         self._offload = offload
         self._pid = os.getpid()
+        self._is_sqlite = engine.dialect.name == "sqlite"
         self._known_apps: set[str] = set()
 
     def prepare(self) -> None:
@@ -155,6 +149,9 @@ class _SqlSink(Sink):
         except DBAPIError:
             # Another process that starts now was faster: the second look finds its tables.
             metadata.create_all(self._engine)
+        if self._is_sqlite:
+            with self._engine.begin() as connection:
+                make_batch_view(connection)
 
     def _insert(self, writable: list[_Writable]) -> list[Refusal]:
         """Insert and return what can never be; raises for what may be tried again."""
@@ -177,11 +174,17 @@ class _SqlSink(Sink):
 
     def _commit(self, batch: list[_Written]) -> None:
         new_apps = {str(values["app"] or "") for values, _ in batch} - self._known_apps
-        with self._engine.begin() as connection:
-            _insert_new(connection, event_log.name, [values for values, _ in batch])
-            insert_terms(connection, {str(values["id"]): terms for values, terms in batch if terms})
-            if new_apps:
-                _insert_new(connection, event_log_app.name, [{"app": app} for app in new_apps])
+        rows = [values for values, _ in batch]
+        terms = {str(values["id"]): terms for values, terms in batch if terms}
+        apps: list[Values] = [{"app": app} for app in new_apps]
+        if self._is_sqlite:
+            insert_batch(self._engine, rows, terms, apps)
+        else:
+            with self._engine.begin() as connection:
+                _insert_new(connection, event_log.name, rows)
+                insert_terms(connection, terms)
+                if apps:
+                    _insert_new(connection, event_log_app.name, apps)
         if len(self._known_apps) > _KNOWN_APPS:
             self._known_apps.clear()
         self._known_apps |= new_apps
@@ -221,9 +224,8 @@ def _halves(writable: list[_Writable]) -> list[list[_Writable]]:
 def _insert_new(connection: Connection, name: str, rows: list[Values]) -> None:
     """Insert into the table called ``name`` those of ``rows`` that are not there yet."""
     table = metadata.tables[name]
-    whole = _INSERTS.get((connection.dialect.name, name))
-    if whole is not None:
-        connection.execute(whole, {"rows": json.dumps(rows)})
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_INSERTS[name], {"rows": json.dumps(rows)})
         return
     # Not INSERT IGNORE, which also turns values that do not fit into others that do.
     key = table.primary_key.columns[0]

@@ -23,31 +23,21 @@ _DELETED_AT_ONCE = 500
 _READ_BYTES = 1_048_576
 """About how much text is read in one transaction: an event loop may stand still for it."""
 
-# One statement for all: where there is one for each entry, Python's driver gives its lock up and
-# takes it again for each. In the order of the index, so that what stands together is written
-# together, and two hosts lock it one after the other.
-_SQLITE_ENTRIES = (
-    "SELECT term.value AS term, record.key AS record_id"
-    " FROM json_each(:terms) AS record, json_each(record.value) AS term ORDER BY 1, 2"
-)
-_POSTGRESQL_ENTRIES = (
-    "SELECT CAST(found AS bigint) AS term, record.key AS record_id"
+# One statement for all, as pg8000 would send one for each. In the order of the index, so that what
+# stands together is written together, and two hosts lock it one after the other.
+_POSTGRESQL_INSERT = text(
+    "INSERT INTO event_log_term SELECT CAST(found AS bigint) AS term, record.key AS record_id"
     " FROM json_each(CAST(:terms AS json)) AS record,"
-    " json_array_elements_text(record.value) AS found ORDER BY 1, 2"
+    " json_array_elements_text(record.value) AS found ORDER BY 1, 2 ON CONFLICT DO NOTHING"
 )
-_INSERTS = {
-    "sqlite": text(f"INSERT OR IGNORE INTO event_log_term {_SQLITE_ENTRIES}"),
-    "postgresql": text(f"INSERT INTO event_log_term {_POSTGRESQL_ENTRIES} ON CONFLICT DO NOTHING"),
-}
 
 
 def insert_terms(connection: Connection, terms: Terms) -> None:
-    """Insert those of ``terms`` that are not there yet."""
+    """Insert those of ``terms`` that are not there yet, on a server."""
     if not terms:
         return
-    statement = _INSERTS.get(connection.dialect.name)
-    if statement is not None:
-        connection.execute(statement, {"terms": json.dumps(terms)})
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_INSERT, {"terms": json.dumps(terms)})
         return
     rows = [{"term": term, "record_id": record_id} for term, record_id in _entries(terms)]
     # Not INSERT IGNORE, which also turns values that do not fit into others that do.
