@@ -1,7 +1,6 @@
 """One rate limit, counted for each key or address."""
 
 import math
-import time
 
 from limits import RateLimitItem
 
@@ -9,6 +8,7 @@ from webapp.access.windows import Windows
 from webapp.errors import TooManyRequests
 
 Headers = list[tuple[str, str]]
+_PLACE = "\0"
 
 
 class Meter:
@@ -24,6 +24,7 @@ class Meter:
         self._scope = scope
         self._what = what
         self._seconds = rate.get_expiry()
+        self._before, self._after = rate.key_for(_PLACE, scope).split(_PLACE)
         self.refused = 0
         """Calls that were not granted."""
 
@@ -37,24 +38,28 @@ class Meter:
         """What its windows are told from those of other limits by."""
         return self._scope
 
+    def _key(self, who: str) -> str:
+        # As ``rate.key_for(who, scope)``, in a tenth of the time.
+        return self._before + who + self._after
+
     def spend(self, who: str, amount: int = 1) -> bool:
         """Count ``amount`` for ``who``; say whether it was granted."""
-        count = self._windows.incr(self._rate.key_for(who, self._scope), self._seconds, amount)
+        count = self._windows.incr(self._key(who), self._seconds, amount)
         return count <= self._rate.amount
 
     def is_spent(self, who: str) -> bool:
         """Say whether ``who`` has nothing left; that is not counted."""
-        return self._windows.get(self._rate.key_for(who, self._scope)) >= self._rate.amount
+        return self._windows.get(self._key(who)) >= self._rate.amount
 
     def left(self, who: str) -> int:
         """Return how much ``who`` has left."""
-        spent = self._windows.get(self._rate.key_for(who, self._scope))
+        spent = self._windows.get(self._key(who))
         return max(0, self._rate.amount - spent)
 
     def seconds_left(self, who: str) -> int:
         """Return in how many seconds ``who`` has everything left again: at least one."""
-        ends_at = self._windows.get_expiry(self._rate.key_for(who, self._scope))
-        return max(1, math.ceil(ends_at - time.monotonic()))
+        ends_at = self._windows.get_expiry(self._key(who))
+        return max(1, math.ceil(ends_at - self._windows.timer()))
 
     def headers(self, who: str) -> Headers:
         """Return what an answer to ``who`` says of the limit."""

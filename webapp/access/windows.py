@@ -6,6 +6,7 @@ through all its keys a hundred times a second; their own one in Redis asks three
 
 import sys
 import time
+from collections.abc import Callable
 from typing import cast
 
 from limits.storage import Storage
@@ -98,8 +99,10 @@ class Windows(Storage):
         wrap_exceptions: bool = False,
         *,
         redis_url: str | None = None,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(uri, wrap_exceptions)
+        self.timer = timer
         self._windows: dict[str, tuple[int, float]] = {}
         self._shared = SharedCounts(redis_url) if redis_url else None
         self.evicted = 0
@@ -118,7 +121,7 @@ class Windows(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` in the window of ``key``, which has ``expiry`` seconds; return all."""
         shared = self._shared.hit(key, expiry, amount) if self._shared is not None else None
-        now = time.monotonic()
+        now = self.timer()
         if shared is not None:
             count, ends_at = shared[0], now + shared[1]
         else:
@@ -144,11 +147,11 @@ class Windows(Storage):
     def get(self, key: str) -> int:
         """Return the count of ``key``, as this process saw it last."""
         count, ends_at = self._windows.get(key, (0, 0.0))
-        return count if time.monotonic() < ends_at else 0
+        return count if self.timer() < ends_at else 0
 
     def get_expiry(self, key: str) -> float:
         """Return when the window of ``key`` ends; now, where there is none."""
-        return max(self._windows.get(key, (0, 0.0))[1], time.monotonic())
+        return max(self._windows.get(key, (0, 0.0))[1], self.timer())
 
     def check(self) -> bool:
         """Say that it can be counted in: it always can."""
