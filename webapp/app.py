@@ -62,12 +62,13 @@ from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
 from webapp.offload import make_offload
+from webapp.origins import Cors, OriginCheck
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
-from webapp.realtime.origins import OriginCheck
 from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
+from webapp.security_headers import SecurityHeaders
 from webapp.settings import CannotStart, Settings, SettingsInvalid
 from webapp.short_way import ShortWay
 from webapp.start import Start
@@ -133,6 +134,8 @@ def _build_app(settings: Settings) -> Flask:
         limits.meter(Kind.PUBLISH),
     )
     app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
+    app.wsgi_app = Cors(app.wsgi_app, OriginCheck(settings.cors_origins))  # type: ignore[method-assign]  # as Flask documents middleware
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents middleware
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))

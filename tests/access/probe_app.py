@@ -30,6 +30,13 @@ def page() -> Response:
     return Response("<!doctype html><title>A page</title>", content_type="text/html")
 
 
+@probe.get("/test/routes")
+def routes() -> Response:
+    """Return the paths that a browser can just open."""
+    rules = app.url_map.iter_rules()
+    return jsonify(sorted(r.rule for r in rules if "GET" in (r.methods or ()) and not r.arguments))
+
+
 @probe.post("/test/failure")
 def failure() -> Response:
     """Fail, with all that the caller has sent in local variables and in the error's text."""
