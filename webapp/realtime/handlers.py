@@ -23,6 +23,7 @@ from webapp.errors import (
 from webapp.events.schema import JoinSchema
 from webapp.realtime.rooms import RoomManager, SocketOwner
 from webapp.realtime.server import SocketServer
+from webapp.redaction import without_secrets
 
 MAX_ROOMS_PER_SOCKET = 100
 
@@ -144,7 +145,7 @@ class SocketHandlers:
             LogRecord(
                 level=Level.ERROR,
                 event="socket.failed",
-                message=f"{type(error).__name__}: {error}",
+                message=without_secrets(f"{type(error).__name__}: {error}"),
                 fields={"address": request.remote_addr},
                 failure=Failure.of(error),
             )
