@@ -1,5 +1,7 @@
 """Refused calls, as the audit trail has them."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
@@ -38,12 +40,18 @@ class Refusals:
     in ``left_out``, and the next one that is written says how many they were.
     """
 
-    def __init__(self, audit: AuditTrail, gate: Gate, limits: RateLimits) -> None:
+    def __init__(
+        self,
+        audit: AuditTrail,
+        gate: Gate,
+        limits: RateLimits,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._audit = audit
         self._gate = gate
         self._limits = limits
         # Of this host alone: it is its log that is kept from being flooded.
-        windows = Windows()
+        windows = Windows(timer=timer)
         self._of_one = Meter(windows, OF_ONE, "trail", "")
         self._of_all = Meter(windows, OF_ALL, "trail", "")
         self._told = 0
