@@ -123,6 +123,26 @@ def test_signing_in(limited: HeraldServer) -> None:
     assert requests.get(limited.url + "/health/live", timeout=10).status_code == 200
 
 
+def auth_from(server: HeraldServer, forwarded: str) -> int:
+    """Return the status of a call to /auth/ that says it comes from ``forwarded``."""
+    given = {"X-Forwarded-For": forwarded, "Forwarded": f"for={forwarded}", "X-Real-IP": forwarded}
+    return requests.get(server.url + "/auth/probe", headers=given, timeout=10).status_code
+
+
+@pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])
+def test_whose_address_counts(home: Path, trusted: str) -> None:
+    """Behind a trusted proxy the client's address counts; nobody else can say where he is."""
+    server = started(home, RATE_LIMIT_AUTH="2/hour", TRUSTED_PROXIES=trusted)
+    try:
+        statuses = [auth_from(server, f"198.51.100.{number}") for number in (1, 1, 1, 2, 3)]
+        assert statuses == [200, 200, 429, *([200, 200] if trusted else [429, 429])]
+        # What stands left of it is the client's own writing.
+        forged = auth_from(server, "203.0.113.9, 198.51.100.1")
+        assert forged == 429
+    finally:
+        server.stop()
+
+
 def test_what_has_no_limit_says_nothing_of_one(herald: HeraldServer) -> None:
     """Publishing is not limited by default, and health never is."""
     answers = [

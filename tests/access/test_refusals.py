@@ -19,7 +19,7 @@ from webapp.access import refusals as refusals_module
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.access.rate_limits import Kind, RateLimits
-from webapp.access.refusals import Refusals, Refused
+from webapp.access.refusals import Refusals, RefusedCall
 from webapp.access.scopes import Scope
 from webapp.audit import AuditTrail
 from webapp.errors import TooManyRequests
@@ -90,7 +90,7 @@ def test_what_is_left_out_is_counted(
     refusals = Refusals(AuditTrail(log.create_logger("events")), gate, limits, clock)
 
     def refuse(address: str, status: int = 401) -> None:
-        refusals.note(Refused(status, address, "POST /events", "herald_forged"))
+        refusals.note(RefusedCall(status, address, "POST /events", "herald_forged"))
 
     for _ in range(20):
         refuse("198.51.100.1")

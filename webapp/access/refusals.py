@@ -24,7 +24,7 @@ _REFUSED = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedCall:
     """A call that was refused. ``where`` is a route or the name of a packet, without values."""
 
     status: int
@@ -61,7 +61,7 @@ class Refusals:
         """Take note of the refusals of ``app``'s views."""
         app.after_request(self._note_answer)
 
-    def note(self, refused: Refused) -> None:
+    def note(self, refused: RefusedCall) -> None:
         """Take note of a 401 or 403; any other status is not about who calls."""
         if refused.status not in _REFUSED:
             return
@@ -73,7 +73,7 @@ class Refusals:
         else:
             self.left_out += 1
 
-    def _write(self, refused: Refused) -> None:
+    def _write(self, refused: RefusedCall) -> None:
         left_out, self._told = self.left_out - self._told, self.left_out
         caller = self._gate.remembered(refused.token)
         self._audit.record(
@@ -87,7 +87,7 @@ class Refusals:
         if response.status_code in _REFUSED:
             rule = "nowhere" if request.url_rule is None else request.url_rule.rule
             self.note(
-                Refused(
+                RefusedCall(
                     response.status_code,
                     request.remote_addr,
                     f"{request.method} {rule}",

@@ -10,7 +10,7 @@ from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from logger_lib import Failure, JsonObject, JsonValue, Level, Logger, LogRecord
 from webapp.access.gate import Gate
 from webapp.access.rate_limits import RateLimits
-from webapp.access.refusals import Refusals, Refused
+from webapp.access.refusals import Refusals, RefusedCall
 from webapp.access.scopes import Scope
 from webapp.errors import (
     HeraldError,
@@ -87,7 +87,7 @@ class SocketHandlers:
     def _note_refusal(self, error: HeraldError, token: str | None) -> None:
         if not isinstance(error, TooManyRequests):  # counted where the limit is
             self._log(Level.WARNING, "socket.refused", error.message, error.code)
-        self._refusals.note(Refused(error.status, request.remote_addr, "socket connect", token))
+        self._refusals.note(RefusedCall(error.status, request.remote_addr, "socket connect", token))
 
     def _admit(self, sid: str, auth: JsonValue) -> None:
         owner = self._owner(_token_in(auth))
