@@ -28,11 +28,11 @@ class Kind(StrEnum):
 
 
 _WHAT = {
-    Kind.PUBLISH: "too many events with this key",
-    Kind.READ: "too many calls with this key",
-    Kind.AUTH: "too many calls from this address",
+    Kind.PUBLISH: "too many events are published",
+    Kind.READ: "too many calls read the log",
+    Kind.AUTH: "too many calls to /auth/ come from this address",
     Kind.CONNECT: "too many sockets are opened from this address",
-    Kind.REFUSED: "too many keys from this address that are not good",
+    Kind.REFUSED: "too many keys that are not good come from this address",
 }
 
 
