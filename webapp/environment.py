@@ -259,7 +259,7 @@ class Environment(Schema):
     rate_limit_auth = _rate_limit(
         "RATE_LIMIT_AUTH",
         "30/minute",
-        "How many calls to /auth/ one address may make (of IPv6: one network of 64 bits).",
+        "How many calls to /auth/ a user may make, and an address that is not signed in.",
     )
     rate_limit_connect = _rate_limit(
         "RATE_LIMIT_CONNECT",

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from flask import Flask, request
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from socketio.exceptions import ConnectionError as CannotConnect
 
 from logger_lib import JsonObject, uuid7
+from logger_lib.destinations.memory import MemoryLoggerFactory
 from tests.access.conftest import Clock
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.redis_server import RedisServer
@@ -18,10 +20,13 @@ from tests.services.sockets import RawWebSocket
 from tests.web.conftest import refusal
 from webapp.access import windows as windows_module
 from webapp.access.address import THIS_HOST, address_group
+from webapp.access.gate import Gate
 from webapp.access.meter import Meter
+from webapp.access.rate_limits import Kind, RateLimits
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeyClaims, KeySigner
 from webapp.access.windows import ANSWER_SECONDS, Windows
+from webapp.http_errors import register_error_handlers
 
 EVENT: JsonObject = {"event": "a", "data": {}}
 HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -261,6 +266,30 @@ def test_redis_gone() -> None:
     assert time.monotonic() - began < 10 * ANSWER_SECONDS
     assert windows.failures == 1
     windows.close()
+
+
+def test_who_is_signed_in_counts(gate: Gate) -> None:
+    """Under /auth/ users count for themselves, and everybody else for their address."""
+    app = Flask("app")
+    register_error_handlers(app, MemoryLoggerFactory().create_logger("server"))
+    RateLimits(
+        app,
+        {Kind.AUTH: RateLimitItemPerMinute(2)},
+        gate=gate,
+        rules={},
+        sizes={},
+        redis_url=None,
+        signed_in=lambda: request.headers.get("X-User"),
+    )
+    app.add_url_rule("/auth/x", view_func=lambda: "here")
+    client = app.test_client()
+
+    def statuses(**headers: str) -> list[int]:
+        return [client.get("/auth/x", headers=headers).status_code for _ in range(3)]
+
+    assert statuses(**{"X-User": "ann"}) == [200, 200, 429]
+    assert statuses(**{"X-User": "bob"}) == [200, 200, 429]
+    assert statuses() == [200, 200, 429]
 
 
 def test_windows_end(clock: Clock) -> None:

@@ -40,8 +40,9 @@ class RateLimits:
     """Holds the calls of an app to their limits: by key, by address where there is no good key.
 
     ``rates`` has no entry where there is no limit. ``rules`` says which limit the calls of a
-    blueprint fall under, ``AUTH_PATHS`` are under ``Kind.AUTH``, by address in any case. ``sizes``
-    says how much the current call of a kind counts, where that is more than one.
+    blueprint fall under; ``AUTH_PATHS`` are under ``Kind.AUTH``, where the user counts whom
+    ``signed_in`` names, if any. ``sizes`` says how much the current call of a kind counts, where
+    that is more than one.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class RateLimits:
         rules: Mapping[str, Kind],
         sizes: Mapping[Kind, Callable[[], int]],
         redis_url: str | None,
+        signed_in: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._gate = gate
         self._rules = rules
         self._sizes = sizes
+        self._signed_in = signed_in
         self._limiter = Limiter(
             self._who,
             default_limits=[
@@ -131,12 +134,14 @@ class RateLimits:
         return _meter().scope
 
     def _who(self) -> str:
-        caller = None
-        if _meter().scope != Kind.AUTH:
-            caller = self._gate.identify(presented_token(request.environ))
-        g.is_known = caller is not None
-        g.who = address_group(request.remote_addr) if caller is None else caller.key_id
-        return cast("str", g.who)
+        known = self._signed_in() if _meter().scope == Kind.AUTH else self._key_id()
+        g.is_known = known is not None
+        g.who = who = known or address_group(request.remote_addr)
+        return who
+
+    def _key_id(self) -> str | None:
+        caller = self._gate.identify(presented_token(request.environ))
+        return None if caller is None else caller.key_id
 
     def _cost(self) -> int:
         # Nobody without a good key has a body looked into.
