@@ -7,6 +7,12 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from limits import (
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
 
 from webapp.access.secret import load_secret
 from webapp.environment import EventAck, SocketAuth
@@ -37,6 +43,11 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         socket_queue_bytes=1_048_576,
         socket_auth=SocketAuth.REQUIRED,
         cors_origins=(),
+        rate_limit_publish=None,
+        rate_limit_read=RateLimitItemPerMinute(6000),
+        rate_limit_auth=RateLimitItemPerMinute(30),
+        rate_limit_connect=RateLimitItemPerMinute(6000),
+        rate_limit_refused=RateLimitItemPerMinute(60),
         trusted_proxies=(),
         database_url=f"sqlite:///{home}/herald.db",
         mongo_uri=None,
@@ -61,6 +72,11 @@ def test_every_variable_is_read() -> None:
             "SOCKET_QUEUE_BYTES": "2048",
             "SOCKET_AUTH": "open",
             "CORS_ORIGINS": "https://Example.com, http://localhost:3000",
+            "RATE_LIMIT_PUBLISH": "1000/second",
+            "RATE_LIMIT_READ": "off",
+            "RATE_LIMIT_AUTH": "5/minute",
+            "RATE_LIMIT_CONNECT": "100/hour",
+            "RATE_LIMIT_REFUSED": "1/day",
             "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
             "DATABASE_URL": "postgres://u:p@db:5432/herald",
             "MONGO_URI": "mongodb+srv://mongo/herald",
@@ -82,6 +98,11 @@ def test_every_variable_is_read() -> None:
         socket_queue_bytes=2048,
         socket_auth=SocketAuth.OPEN,
         cors_origins=("https://example.com", "http://localhost:3000"),
+        rate_limit_publish=RateLimitItemPerSecond(1000),
+        rate_limit_read=None,
+        rate_limit_auth=RateLimitItemPerMinute(5),
+        rate_limit_connect=RateLimitItemPerHour(100),
+        rate_limit_refused=RateLimitItemPerDay(1),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1/128")),
         database_url="postgresql+pg8000://u:p@db:5432/herald",
         mongo_uri="mongodb+srv://mongo/herald",
@@ -103,6 +124,7 @@ def test_all_errors_are_named_at_once() -> None:
         "MAX_SOCKETS": "many",
         "SOCKET_AUTH": "none",
         "CORS_ORIGINS": "https://example.com/path",
+        "RATE_LIMIT_READ": "0/minute",
         "TRUSTED_PROXIES": "10.0.0.1/8",
         "DATABASE_URL": "oracle://db/herald",
         "MONGO_URI": "http://mongo",
@@ -128,6 +150,10 @@ def test_all_errors_are_named_at_once() -> None:
         ("CORS_ORIGINS", "*,https://example.com"),
         ("CORS_ORIGINS", "ftp://example.com"),
         ("CORS_ORIGINS", "https://"),
+        ("RATE_LIMIT_AUTH", "30"),
+        ("RATE_LIMIT_AUTH", "30/minute;5/second"),
+        ("RATE_LIMIT_AUTH", "30/fortnight"),
+        ("RATE_LIMIT_AUTH", "none"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("DATABASE_URL", "no url"),
         ("DATABASE_URL", "sqlite://"),

@@ -38,8 +38,11 @@ from webapp.access.first_key import DEFAULT_APP
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.access.proxies import TrustedProxies
+from webapp.access.rate_limits import Kind, RateLimits
+from webapp.access.refusals import Refusals
 from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
+from webapp.audit import AuditTrail
 from webapp.drain import Drain
 from webapp.end import End
 from webapp.environment import SocketAuth
@@ -54,17 +57,18 @@ from webapp.events.reading import make_reading_blueprint
 from webapp.events.retention import Retention
 from webapp.events.shared_answers import SharedAnswers
 from webapp.events.short_way import PATH, PublishShortWay
-from webapp.events.views import make_events_blueprint
+from webapp.events.views import events_in_call, make_events_blueprint
 from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
 from webapp.offload import make_offload
+from webapp.origins import Cors, OriginCheck
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
-from webapp.realtime.origins import OriginCheck
 from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
+from webapp.security_headers import SecurityHeaders
 from webapp.settings import CannotStart, Settings, SettingsInvalid
 from webapp.short_way import ShortWay
 from webapp.start import Start
@@ -116,9 +120,22 @@ def _build_app(settings: Settings) -> Flask:
         make_events_blueprint(publisher, access.gate, answers, acknowledgements),
         loggers=settings.event_loggers,
     )
-    sockets = _make_sockets(app, settings, access, rooms, server_logger)
-    way = PublishShortWay(publisher, access.gate, events_logger, acknowledgements.of(events_logger))
+    limits = _make_limits(app, settings, access)
+    refusals = Refusals(AuditTrail(events_logger), access.gate, limits)
+    refusals.watch(app)
+    sockets = _make_sockets(
+        app, settings, access, rooms, logger=server_logger, limits=limits, refusals=refusals
+    )
+    way = PublishShortWay(
+        publisher,
+        access.gate,
+        events_logger,
+        acknowledgements.of(events_logger),
+        limits.meter(Kind.PUBLISH),
+    )
     app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
+    app.wsgi_app = Cors(app.wsgi_app, OriginCheck(settings.cors_origins))  # type: ignore[method-assign]  # as Flask documents middleware
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents middleware
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
@@ -143,6 +160,7 @@ def _build_app(settings: Settings) -> Flask:
                 "recording when keys were last used": start.record_use,
                 **{f"closing the logger {name}": made.close for name, made in factories.items()},
                 "closing the shared answers": answers.close,
+                "closing the rate limits": limits.windows.close,
                 **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
                 "closing the database": access.database.close,
             }
@@ -261,8 +279,33 @@ def _make_answers(settings: Settings) -> IdempotentAnswers:
     return IdempotentAnswers(SharedAnswers(url, KEPT_SECONDS) if url else None)
 
 
+def _make_limits(app: Flask, settings: Settings, access: Access) -> RateLimits:
+    rates = {
+        Kind.PUBLISH: settings.rate_limit_publish,
+        Kind.READ: settings.rate_limit_read,
+        Kind.AUTH: settings.rate_limit_auth,
+        Kind.CONNECT: settings.rate_limit_connect,
+        Kind.REFUSED: settings.rate_limit_refused,
+    }
+    return RateLimits(
+        app,
+        {kind: rate for kind, rate in rates.items() if rate is not None},
+        gate=access.gate,
+        rules={"events": Kind.PUBLISH, "event_log": Kind.READ},
+        sizes={Kind.PUBLISH: events_in_call},
+        redis_url=settings.redis_url,
+    )
+
+
 def _make_sockets(
-    app: Flask, settings: Settings, access: Access, rooms: RoomManager, logger: Logger
+    app: Flask,
+    settings: Settings,
+    access: Access,
+    rooms: RoomManager,
+    *,
+    logger: Logger,
+    limits: RateLimits,
+    refusals: Refusals,
 ) -> SocketServer:
     sockets = SocketServer(
         app,
@@ -272,11 +315,14 @@ def _make_sockets(
         origin_allowed=OriginCheck(settings.cors_origins),
         logger=logger,
     )
+    sockets.engine.check_connect = limits.check_connect
     is_open = settings.socket_auth is SocketAuth.OPEN
     SocketHandlers(
         rooms,
         access.gate,
         logger,
+        limits=limits,
+        refusals=refusals,
         max_sockets=settings.max_sockets,
         open_app_id=access.keys.ensure_app(DEFAULT_APP) if is_open else None,
     ).register(sockets)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from limits import RateLimitItem, parse
 from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -25,6 +26,7 @@ LEAST_SECRET = 32
 
 _LOGGER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _SENTRY_ENVIRONMENT = re.compile(r"(?!None$)[^\s/]{1,64}\Z")
+_RATE = re.compile(r"[1-9]\d{0,8}/(?:second|minute|hour|day)")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
 
@@ -98,6 +100,13 @@ def _url_of(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _rate(value: str) -> RateLimitItem | None:
+    if value == "off":
+        return None
+    _require(_RATE.fullmatch(value) is not None)
+    return parse(value)
+
+
 def _require(holds: bool) -> None:
     # The text is never seen: ``Settings`` says what the variable must be instead.
     if not holds:
@@ -106,6 +115,17 @@ def _require(holds: bool) -> None:
 
 def _about(default: str, must_be: str, why: str) -> dict[str, str]:
     return {"default": default, "must_be": must_be, "why": why}
+
+
+def _rate_limit(name: str, default: str, why: str) -> fields.Function:
+    return fields.Function(
+        data_key=name,
+        deserialize=_rate,
+        load_default=_rate(default),
+        metadata=_about(
+            default, "off, or a number a second, minute, hour or day such as 60/minute", why
+        ),
+    )
 
 
 class Environment(Schema):
@@ -221,8 +241,36 @@ class Environment(Schema):
             "",
             "a comma list of origins such as https://app.example.com or http://localhost:3000"
             " (no path, no slash at the end), or * alone",
-            "The sites whose pages may connect sockets beside Herald's own; * is any site.",
+            "The sites whose pages may call and connect sockets beside Herald's own; * is any"
+            " site. A page may send cookies only from a site that is named.",
         ),
+    )
+    rate_limit_publish = _rate_limit(
+        "RATE_LIMIT_PUBLISH",
+        "off",
+        "How many events one API key may publish, such as 60000/minute; those of a batch count one"
+        " by one. A call beyond it, as beyond the next ones, is answered 429 with Retry-After.",
+    )
+    rate_limit_read = _rate_limit(
+        "RATE_LIMIT_READ",
+        "6000/minute",
+        "How many calls that read the log one API key may make.",
+    )
+    rate_limit_auth = _rate_limit(
+        "RATE_LIMIT_AUTH",
+        "30/minute",
+        "How many calls to /auth/ a user may make, and an address that is not signed in.",
+    )
+    rate_limit_connect = _rate_limit(
+        "RATE_LIMIT_CONNECT",
+        "6000/minute",
+        "How many sockets one address may open, whether or not they log in.",
+    )
+    rate_limit_refused = _rate_limit(
+        "RATE_LIMIT_REFUSED",
+        "60/minute",
+        "How many keys and tokens that are not good one address may present. Beyond it only keys"
+        " that were seen in the last minute are looked at: no flood of others costs a query.",
     )
     trusted_proxies = fields.Function(
         data_key="TRUSTED_PROXIES",
@@ -264,7 +312,8 @@ class Environment(Schema):
             "",
             "a redis://, rediss:// or unix:// address",
             "The Redis that hosts share: an Idempotency-Key answered by one is answered alike by"
-            " all. Without it each host remembers its own answers.",
+            " all, and rate limits count what all get. Without it each host remembers its own"
+            " answers and counts for itself.",
         ),
     )
     sentry_dsn = fields.Function(

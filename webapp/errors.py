@@ -10,6 +10,7 @@ HeraldError
 ├── ValidationFailed     422  by field
 ├── IdempotencyKeyReused 422  the Idempotency-Key came with another body before
 ├── SearchTooLong        422  a search finds too little among what it has to look at
+├── TooManyRequests      429  a rate limit is reached; says when to come back
 ├── LogNotReadable       501  no logger of this server can be read
 ├── TooManySockets       503  every place for a socket is taken
 └── Unavailable          503  a part that the answer needs is out of reach; says when to come back
@@ -144,6 +145,17 @@ class SearchTooLong(HeraldError):
     def __init__(self, message: str, reached: str | None = None) -> None:
         super().__init__(message)
         self.reached = reached
+
+
+class TooManyRequests(HeraldError):
+    """A key or an address has used up what its rate limit grants it for now."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TooManySockets(HeraldError):

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from logger_lib import Failure, JsonObject, Level, Logger, LogRecord
 from webapp.errors import HeraldError, envelope
 from webapp.json_body import MAX_BODY_BYTES
+from webapp.redaction import without_secrets
 
 HTTP_CODES = {
     400: "bad_request",
@@ -54,8 +55,8 @@ def register_error_handlers(app: Flask, logger: Logger) -> None:
             LogRecord(
                 level=Level.ERROR,
                 event="request.failed",
-                message=f"{type(error).__name__}: {error}",
-                fields={"traceback": trace},
+                message=without_secrets(f"{type(error).__name__}: {error}"),
+                fields={"traceback": without_secrets(trace)},
                 failure=Failure.of(error),
             )
         )

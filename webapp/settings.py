@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from limits import RateLimitItem
+
 from webapp.environment import Environment, EventAck, Network, SocketAuth, directory, split
 
 
@@ -50,6 +52,12 @@ class Settings:
     socket_auth: SocketAuth
     cors_origins: tuple[str, ...]
     """Origins beside Herald's own that a browser may call from; ``("*",)`` is any."""
+    rate_limit_publish: RateLimitItem | None
+    """None, of this as of the next ones: as many as come."""
+    rate_limit_read: RateLimitItem | None
+    rate_limit_auth: RateLimitItem | None
+    rate_limit_connect: RateLimitItem | None
+    rate_limit_refused: RateLimitItem | None
     trusted_proxies: tuple[Network, ...]
     database_url: str = field(repr=False)
     """A SQLAlchemy URL that names the driver."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import orjson
 
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Flask
 
-Call: TypeAlias = Callable[[], JsonObject]
-Prepare: TypeAlias = "Callable[[WSGIEnvironment, bytes], Call | None]"
-"""Looks at the environ and the body of a call, changing nothing, and returns what answers it;
-``None``: it is for Flask."""
+
+class Prepared(NamedTuple):
+    """A good call: what answers it, and what the answer's head says besides."""
+
+    call: Callable[[], JsonObject]
+    headers: list[tuple[str, str]]
+
+
+Prepare: TypeAlias = "Callable[[WSGIEnvironment, bytes], Prepared | None]"
+"""Looks at the environ and the body of a call, and returns what answers it; ``None``: it is for
+Flask. Nothing is changed but what a rate limit has counted."""
 
 _ACCEPTED = "202 ACCEPTED"
 _JSON = ("Content-Type", "application/json")
@@ -46,19 +53,20 @@ class ShortWay:
         """Answer the call, or have Flask do it."""
         if environ["PATH_INFO"] != self._path or environ["REQUEST_METHOD"] != "POST":
             return self._rest(environ, start_response)
-        call = self._prepared(environ)
-        if call is None:
+        prepared = self._prepared(environ)
+        if prepared is None:
             return self._rest(environ, start_response)
         try:
-            body = orjson.dumps(call())
+            body = orjson.dumps(prepared.call())
         except Exception as error:  # noqa: BLE001  handed to the handlers that Flask would ask
             with self._app.request_context(environ):
                 response = self._app.make_response(self._app.handle_user_exception(error))
+            response.headers.extend(prepared.headers)
             return response(environ, start_response)
-        start_response(_ACCEPTED, [_JSON, ("Content-Length", str(len(body)))])
+        start_response(_ACCEPTED, [_JSON, ("Content-Length", str(len(body))), *prepared.headers])
         return [body]
 
-    def _prepared(self, environ: WSGIEnvironment) -> Call | None:
+    def _prepared(self, environ: WSGIEnvironment) -> Prepared | None:
         body = environ["wsgi.input"]
         # Where a body is still to be read it is Flask's to bound; our own worker has it whole.
         if type(body) is not io.BytesIO or environ.get("CONTENT_TYPE") != "application/json":

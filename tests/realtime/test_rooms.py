@@ -13,11 +13,11 @@ from logger_lib.destinations.memory import MemoryLoggerFactory
 from tests.services.sockets import UPGRADE
 from webapp.http.connection import TAKE_OVER
 from webapp.http.stream import Lost
+from webapp.origins import OriginCheck
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.connection import Connection
 from webapp.realtime.engine import EngineServer
 from webapp.realtime.frames import unmask
-from webapp.realtime.origins import OriginCheck
 from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
 from webapp.realtime.server import GatewayServer, SocketServer
 

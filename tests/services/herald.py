@@ -32,6 +32,10 @@ GREETING = "The log goes to:"
 """What a server prints once it answers."""
 
 
+UNLIMITED = dict.fromkeys(["RATE_LIMIT_AUTH", "RATE_LIMIT_CONNECT", "RATE_LIMIT_REFUSED"], "off")
+"""All tests call from one address; those of the limits themselves unset these."""
+
+
 running: "set[HeraldServer]" = set()
 """The servers that were started and not stopped, for the leak detector."""
 
@@ -64,6 +68,7 @@ class HeraldServer:
             **environment_without_settings(),
             "PORT": str(self.port),
             "HERALD_HOME": str(home),
+            **UNLIMITED,
             **(environ or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None

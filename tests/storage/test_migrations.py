@@ -15,7 +15,7 @@ from sqlalchemy import inspect, make_url, text
 from tests.services.databases import temporary_mariadb, temporary_postgresql
 from webapp.storage.engines import migration_engine
 from webapp.storage.migration import MigrationBusy, _file_lock, _server_lock, migrate, scripts
-from webapp.storage.tables import Base, is_ours
+from webapp.storage.tables import OPERATOR_ID, Base, is_ours
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
@@ -58,12 +58,31 @@ def test_the_migrations_can_be_taken_back(url: str) -> None:
     """Down to nothing and up again: the tables go and come back; a second start is no event."""
     migrate(url)
     migrate(url)
-    assert _tables(url) == {"alembic_version", "app", "api_key"}
+    assert _tables(url) == {"alembic_version", "app", "api_key", "login_link", "user_account"}
     with migration_engine(url).begin() as connection:
         command.downgrade(scripts(connection), "base")
     assert _tables(url) == {"alembic_version"}
     migrate(url)
     assert {"app", "api_key"} <= _tables(url)
+
+
+def test_what_there_was_is_kept(url: str) -> None:
+    """An app and its key from before there were users belong to the operator, and stay."""
+    with migration_engine(url).begin() as connection:
+        command.upgrade(scripts(connection), "0001")
+        connection.execute(text("INSERT INTO app VALUES ('a', 'shop', '2026-01-01 00:00:00')"))
+        connection.execute(
+            text(
+                "INSERT INTO api_key (id, app_id, name, scopes, digest, last_four, created_at)"
+                " VALUES ('k', 'a', '', 'publish', 'd', 'last', '2026-01-01 00:00:00')"
+            )
+        )
+    migrate(url)
+    with migration_engine(url).connect() as connection:
+        found = connection.execute(
+            text("SELECT k.id, a.name, a.owner_id FROM api_key k JOIN app a ON a.id = k.app_id")
+        ).one()
+    assert tuple(found) == ("k", "shop", OPERATOR_ID)
 
 
 def _migrate_at_once(url: str, barrier: "multiprocessing.synchronize.Barrier") -> None:

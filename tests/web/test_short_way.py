@@ -10,7 +10,7 @@ from tests.web.conftest import App, object_in, refusal
 from webapp.errors import Unavailable
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
-from webapp.short_way import Call, ShortWay
+from webapp.short_way import Prepared, ShortWay
 
 AROUND, THROUGH = "application/json", "application/json; charset=utf-8"
 """A media type with a parameter is for Flask to read."""
@@ -50,14 +50,14 @@ def test_a_failure_is_answered_by_flasks_handlers() -> None:
     register_error_handlers(flask, log.create_logger("server"))
     calls: list[bytes] = []
 
-    def prepare(environ: dict[str, str], body: bytes) -> Call:
+    def prepare(environ: dict[str, str], body: bytes) -> Prepared:
         def call() -> JsonObject:
             calls.append(body)
             if environ["QUERY_STRING"] == "known":
                 raise Unavailable("come back later")
             raise RuntimeError("unforeseen")
 
-        return call
+        return Prepared(call, [])
 
     flask.add_url_rule("/x", view_func=lambda: "never", methods=["POST"])
     flask.wsgi_app = ShortWay(flask, "/x", prepare)  # type: ignore[method-assign]  # as Flask documents middleware

@@ -104,6 +104,23 @@ class Gate:
         caller = None if verdict is None else self._caller_now(verdict)
         return caller if caller is not None and scope in caller.scopes else None
 
+    def remembered(self, token: str | None) -> Caller | None:
+        """Return who called with ``token`` when it was last looked at, about a minute ago at most.
+
+        ``None`` where it was not good then, or not seen: nothing is looked up.
+        """
+        verdict = None if token is None else self._verdicts.get(_digest_of(token))
+        if verdict is None or self._timer() - verdict.looked_at >= FRESH_SECONDS + STALE_SECONDS:
+            return None
+        return self._caller_now(verdict)
+
+    def identify(self, token: str | None) -> Caller | None:
+        """Return whose key ``token`` is, whatever it may do; ``None`` where it is not good.
+
+        Raises ``Unavailable`` as ``admit`` does.
+        """
+        return None if token is None else self._caller_of(token)
+
     def admit(self, token: str | None, scope: Scope) -> Caller:
         """Return who calls.
 
@@ -111,7 +128,7 @@ class Gate:
         message does not tell which), ``Forbidden`` where it lacks ``scope``, and ``Unavailable``
         where only the database could tell and is out of reach.
         """
-        caller = None if token is None else self._caller_of(token)
+        caller = self.identify(token)
         if caller is None:
             self._refused += 1
             raise Unauthorized(_REFUSAL)

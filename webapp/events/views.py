@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from logger_lib import JsonObject, JsonValue, Logger
 from logger_lib.flask import current_logger
@@ -70,6 +71,16 @@ def make_events_blueprint(
         return json_response(answers.answer(owner, key, request.get_data(), make), 202)
 
     return blueprint
+
+
+def events_in_call() -> int:
+    """Return how many events the current call publishes; 1 where it is none of that, or refused."""
+    if not request.path.endswith("/batch"):
+        return 1
+    try:
+        return len(_batch_in(read_json(request, max_depth=BATCH_DEPTH)))
+    except (HeraldError, RequestEntityTooLarge):
+        return 1
 
 
 def _publish_one(

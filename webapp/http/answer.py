@@ -155,7 +155,7 @@ class Answer:
 
     def _know_length(self, length: int) -> None:
         # HEAD, 204 and 304 say nothing of a length unless the app did.
-        if not self._bodiless and self.status and not self.head_sent:
+        if self._length is None and not self._bodiless and self.status and not self.head_sent:
             self._length = length
             self._fields += f"Content-Length: {length}\r\n"
 

@@ -77,8 +77,8 @@ class HttpConnection:
             self._service.slow_readers += 1
         except Lost:
             pass
-        except Exception:
-            self._service.log.exception("Error handling a connection")
+        except Exception:  # noqa: BLE001  logged
+            self._service.log_failure("Error handling a connection")
         finally:
             self._environ.clear()  # it leads back here
             self._stream.close()
@@ -259,9 +259,8 @@ class HttpConnection:
         except Lost:
             raise
         except (Exception, SystemExit) as error:
-            self._service.log.exception(
-                "Error handling request %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"]
-            )
+            path = environ["RAW_URI"].partition("?")[0]
+            self._service.log_failure(f"Error handling request {environ['REQUEST_METHOD']} {path}")
             if answer.head_sent or self._taken:
                 raise Lost from error  # cut, so that nobody takes it for whole
             raise failed() from error

@@ -5,6 +5,9 @@ from __future__ import annotations
 import orjson
 
 from webapp.errors import envelope
+from webapp.security_headers import OF_DATA
+
+_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in OF_DATA)
 
 
 class Refused(Exception):
@@ -20,7 +23,7 @@ class Refused(Exception):
         """Return the whole answer; ``date`` is its ``Date``. One to ``HEAD`` has no body."""
         body = orjson.dumps(envelope(self.code, self.message))
         return (
-            f"HTTP/1.1 {self.status}\r\nDate: {date}\r\nConnection: close\r\n"
+            f"HTTP/1.1 {self.status}\r\nDate: {date}\r\nConnection: close\r\n{_SECURITY}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + (b"" if is_head else body)
 

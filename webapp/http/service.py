@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from datetime import timedelta
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -12,6 +13,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.wsgi import base_environ
 
 from webapp.http.answer import Answer
+from webapp.redaction import without_secrets
 
 Address = tuple[str, int] | str
 """Of a TCP socket (host and port first), or the path of a Unix socket."""
@@ -58,6 +60,10 @@ class HttpService:
             environ["REMOTE_PORT"] = str(client[1])
         return environ
 
+    def log_failure(self, what: str) -> None:
+        """Log the exception that is being handled."""
+        self.log.error("%s\n%s", what, without_secrets(traceback.format_exc()))
+
     def log_access(self, answer: Answer, environ: WSGIEnvironment, began: float) -> None:
         """Have Gunicorn log a request that was answered; it ``began`` at this monotonic time."""
         fields = {
@@ -65,5 +71,8 @@ class HttpService:
             for key, value in environ.items()
             if key.startswith(("HTTP_", "CONTENT_"))
         }
+        if environ["QUERY_STRING"]:
+            shown = {name: without_secrets(environ[name]) for name in ("RAW_URI", "QUERY_STRING")}
+            environ = {**environ, **shown}
         took = timedelta(seconds=time.monotonic() - began)
         self.log.access(answer, fields, environ, took)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Unpack
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -16,7 +17,7 @@ from cachetools import TTLCache
 from engineio import exceptions, packet
 from engineio.packet import Packet
 
-from webapp.errors import TooManySockets, envelope
+from webapp.errors import TooManyRequests, TooManySockets, envelope
 from webapp.realtime.connection import FLOOD, MALFORMED, SLOW, Connection
 from webapp.realtime.frames import CloseCode
 from webapp.realtime.handshake import answer_of, malformed, upgrade_refusal
@@ -62,6 +63,7 @@ class EngineServer(engineio.Server):
     def __init__(self, **options: Unpack[engineio.Options]) -> None:
         super().__init__(**options)
         self.is_logged_in: Callable[[str], bool] = lambda _: True
+        self.check_connect: Callable[[str | None], None] = lambda _: None
         self.on_parted: Callable[[str, str], None] = lambda _sid, _reason: None
         self.disconnects: Counter[str] = Counter()
         self.refused = 0
@@ -109,7 +111,11 @@ class EngineServer(engineio.Server):
         del start_response
         if len(self.sockets) >= self.max_connections:
             self.refused += 1
-            return _no_place(TooManySockets("all connections are taken: try again later"))
+            return _not_now(TooManySockets("all connections are taken: try again later"))
+        try:
+            self.check_connect(environ.get("REMOTE_ADDR"))
+        except TooManyRequests as error:
+            return _not_now(error)
         connection = Connection(self, self.generate_id())
         taken = connection.attach(environ) if transport == "websocket" else None
         # Not before: a client that is gone by now must not take a place for ever.
@@ -224,7 +230,7 @@ def _ended(reason: str) -> engineio.Answer:
     return answer_of("400 BAD REQUEST", envelope("session_ended", reason))
 
 
-def _no_place(error: TooManySockets) -> engineio.Answer:
-    answer = answer_of("503 SERVICE UNAVAILABLE", error.to_wire())
+def _not_now(error: TooManySockets | TooManyRequests) -> engineio.Answer:
+    answer = answer_of(f"{error.status} {HTTPStatus(error.status).phrase.upper()}", error.to_wire())
     answer["headers"].append(("Retry-After", str(error.retry_after)))
     return answer

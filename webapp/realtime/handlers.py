@@ -9,9 +9,12 @@ from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 
 from logger_lib import Failure, JsonObject, JsonValue, Level, Logger, LogRecord
 from webapp.access.gate import Gate
+from webapp.access.rate_limits import RateLimits
+from webapp.access.refusals import Refusals, RefusedCall
 from webapp.access.scopes import Scope
 from webapp.errors import (
     HeraldError,
+    TooManyRequests,
     TooManySockets,
     Unauthorized,
     ValidationFailed,
@@ -20,6 +23,7 @@ from webapp.errors import (
 from webapp.events.schema import JoinSchema
 from webapp.realtime.rooms import RoomManager, SocketOwner
 from webapp.realtime.server import SocketServer
+from webapp.redaction import without_secrets
 
 MAX_ROOMS_PER_SOCKET = 100
 
@@ -43,12 +47,16 @@ class SocketHandlers:
         gate: Gate,
         logger: Logger,
         *,
+        limits: RateLimits,
+        refusals: Refusals,
         max_sockets: int,
         open_app_id: str | None,
     ) -> None:
         self._rooms = rooms
         self._gate = gate
         self._logger = logger
+        self._limits = limits
+        self._refusals = refusals
         self._max_sockets = max_sockets
         self._open_app_id = open_app_id
 
@@ -64,9 +72,10 @@ class SocketHandlers:
     def connect(self, auth: JsonValue = None) -> None:
         """Admit the socket, or refuse it with a reason that its ``connect_error`` shows."""
         try:
+            self._limits.check_key(request.remote_addr, _token_in(auth))
             self._admit(_current_sid(), auth)
         except HeraldError as error:
-            self._log(Level.WARNING, "socket.refused", error.message, error.code)
+            self._note_refusal(error, _token_in(auth))
             data = error.to_wire()
             if error.retry_after is not None:
                 data["retryAfter"] = error.retry_after
@@ -74,6 +83,11 @@ class SocketHandlers:
         except Exception as error:
             # Only a refusal keeps the socket out: whatever else a handler returns lets it in.
             raise ConnectionRefused("the server failed", self.failed(error)) from error
+
+    def _note_refusal(self, error: HeraldError, token: str | None) -> None:
+        if not isinstance(error, TooManyRequests):  # counted where the limit is
+            self._log(Level.WARNING, "socket.refused", error.message, error.code)
+        self._refusals.note(RefusedCall(error.status, request.remote_addr, "socket connect", token))
 
     def _admit(self, sid: str, auth: JsonValue) -> None:
         owner = self._owner(_token_in(auth))
@@ -131,7 +145,7 @@ class SocketHandlers:
             LogRecord(
                 level=Level.ERROR,
                 event="socket.failed",
-                message=f"{type(error).__name__}: {error}",
+                message=without_secrets(f"{type(error).__name__}: {error}"),
                 fields={"address": request.remote_addr},
                 failure=Failure.of(error),
             )

@@ -6,6 +6,7 @@ Left to themselves they print to standard error from the event loop, in a form o
 import logging
 
 from logger_lib import Level, Logger, LogRecord
+from webapp.redaction import without_secrets
 
 
 class LibraryLog(logging.Handler):
@@ -26,7 +27,7 @@ class LibraryLog(logging.Handler):
             LogRecord(
                 level=Level.ERROR,
                 event="socket.failed",
-                message=f"{record.getMessage()}: {type(error).__name__}: {error}",
+                message=without_secrets(f"{record.getMessage()}: {type(error).__name__}: {error}"),
             )
         )
 

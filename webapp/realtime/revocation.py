@@ -6,6 +6,7 @@ from typing import Protocol
 import eventlet
 
 from logger_lib import Failure, Level, Logger, LogRecord
+from webapp.redaction import without_secrets
 
 CHECK_SECONDS = 1.0
 """How often the keys of the open sockets are looked at; with it a revocation is seen in 2 s."""
@@ -59,7 +60,9 @@ class RevocationWatch:
             LogRecord(
                 level=Level.ERROR,
                 event="socket.failed",
-                message=f"looking for revoked keys: {type(error).__name__}: {error}",
+                message=without_secrets(
+                    f"looking for revoked keys: {type(error).__name__}: {error}"
+                ),
                 failure=Failure.of(error),
             )
         )

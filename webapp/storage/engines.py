@@ -55,7 +55,9 @@ def migration_engine(url: str) -> Engine:
     """Return an engine that keeps no connection and waits for a long change to end."""
     parsed = make_url(url)
     if is_sqlite(parsed):
-        return _sqlite_engine(parsed, _MIGRATION_BUSY_SECONDS, poolclass=NullPool)
+        return _sqlite_engine(
+            parsed, _MIGRATION_BUSY_SECONDS, poolclass=NullPool, foreign_keys=False
+        )
     arguments = _connect_arguments(parsed, bounded=False)
     return create_engine(
         _without_sslmode(parsed), connect_args=arguments, poolclass=NullPool, hide_parameters=True
@@ -68,7 +70,11 @@ def is_sqlite(url: URL) -> bool:
 
 
 def _sqlite_engine(
-    url: URL, busy_seconds: float, poolclass: type[NullPool] | None = None
+    url: URL,
+    busy_seconds: float,
+    poolclass: type[NullPool] | None = None,
+    *,
+    foreign_keys: bool = True,
 ) -> Engine:
     engine = create_engine(
         url,
@@ -78,6 +84,9 @@ def _sqlite_engine(
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
+    if foreign_keys:
+        # Not for a migration: SQLite alters a table by making it anew and dropping the old one.
+        event.listen(engine, "connect", _keep_foreign_keys)
     return engine
 
 
@@ -107,7 +116,12 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _keep_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
 
 
 def _connect_arguments(url: URL, *, bounded: bool) -> ConnectArguments:

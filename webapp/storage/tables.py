@@ -6,7 +6,15 @@ database; they are none of ours.
 
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, MetaData, String, TypeDecorator
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    ForeignKey,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -43,13 +51,45 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own spelling
 
 
-class App(Base):
-    """A tenant: owns keys, rooms, events and analytics."""
+OPERATOR_ID = "00000000-0000-7000-8000-000000000000"
+"""The user that every database has: whoever has a shell on the host. Owns what is made there."""
 
-    __tablename__ = "app"
+
+class User(Base):
+    """Who signs in, known by the issuer's own name for them. The operator's issuer is Herald."""
+
+    __tablename__ = "user_account"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), unique=True)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    last_sign_in_at: Mapped[datetime | None]
+
+
+class LoginLink(Base):
+    """A link that signs in once; it is gone when it is used. The token itself is not here."""
+
+    __tablename__ = "login_link"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"))
+    expires_at: Mapped[datetime]
+
+
+class App(Base):
+    """A tenant: owns keys, rooms, events and analytics. Its name is its owner's to choose."""
+
+    __tablename__ = "app"
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), default=OPERATOR_ID)
+    name: Mapped[str] = mapped_column(String(100))
+    url: Mapped[str] = mapped_column(String(2000), default="")
     created_at: Mapped[datetime]
 
 

@@ -1,0 +1,112 @@
+"""Which sites' pages may call Herald: CORS over HTTP, and the check of who connects a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import orjson
+
+from webapp.errors import envelope
+from webapp.realtime.server import PATH as SOCKETS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from webapp.http.answer import ExcInfo, Send
+
+ANY = "*"
+ALLOWED_METHODS = "GET, POST, PUT, PATCH, DELETE"
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-API-Key, X-CSRF-Token"
+EXPOSED_HEADERS = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After"
+PREFLIGHT_SECONDS = 600
+"""How long a browser may remember what it was allowed."""
+
+Headers = list[tuple[str, str]]
+
+
+class OriginCheck:
+    """Allows Herald's own origin and those of ``CORS_ORIGINS``."""
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        self._origins = frozenset(origins)
+
+    @property
+    def allows_any(self) -> bool:
+        """Whether every site may call."""
+        return ANY in self._origins
+
+    def __call__(self, origin: str | None, environ: WSGIEnvironment) -> bool:
+        """Say whether a page of ``origin`` may call the host that ``environ`` asks for.
+
+        No origin: not a browser's page, which is let in by its token alone.
+        """
+        if origin is None or self.allows_any:
+            return True
+        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+        return origin.lower() in self._origins or origin.lower() == own.lower()
+
+
+class Cors:
+    """WSGI middleware: tells browsers which sites' pages may call ``app`` and read its answers.
+
+    Cookies may come along from sites that are named alone: where any site may call, a page of none
+    can use what its visitor is signed in to. Socket.IO answers for itself, by the same check.
+    """
+
+    def __init__(self, app: WSGIApplication, allowed: OriginCheck) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a preflight, or add to the app's answer what the browser asks for."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None or environ["PATH_INFO"].startswith(SOCKETS):
+            return self._app(environ, start_response)
+        is_allowed = self._allowed(origin, environ)
+        if environ["REQUEST_METHOD"] == "OPTIONS" and _METHOD in environ:
+            return _answer_preflight(start_response, self._headers(origin), is_allowed=is_allowed)
+        if not is_allowed:
+            return self._app(environ, start_response)
+        added = [*self._headers(origin), ("Access-Control-Expose-Headers", EXPOSED_HEADERS)]
+        return self._app(environ, _adding(added, start_response))
+
+    def _headers(self, origin: str) -> Headers:
+        if self._allowed.allows_any:
+            return [("Access-Control-Allow-Origin", ANY)]
+        return [
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Vary", "Origin"),
+        ]
+
+
+_METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
+
+
+def _adding(added: Headers, start_response: StartResponse) -> StartResponse:
+    def start(status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Send:
+        return cast("Send", start_response(status, headers + added, exc_info))
+
+    return start
+
+
+def _answer_preflight(
+    start_response: StartResponse, headers: Headers, *, is_allowed: bool
+) -> list[bytes]:
+    if is_allowed:
+        headers += [
+            ("Access-Control-Allow-Methods", ALLOWED_METHODS),
+            ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
+            ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),
+        ]
+        start_response("204 No Content", headers)
+        return []
+    body = orjson.dumps(
+        envelope("forbidden_origin", "pages of this site may not call: name it in CORS_ORIGINS")
+    )
+    start_response(
+        "403 FORBIDDEN",
+        [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
+    )
+    return [body]
