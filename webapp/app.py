@@ -123,7 +123,7 @@ def _build_app(settings: Settings) -> Flask:
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     app.cli.add_command(make_keys_cli(lambda: access.keys))
-    app.cli.add_command(make_events_cli(lambda: log, access.keys.find_app))
+    app.cli.add_command(make_events_cli(lambda: log, lambda name: access.keys.apps.find(name).id))
     start = Start(
         settings,
         access.keys,
@@ -278,6 +278,6 @@ def _make_sockets(
         access.gate,
         logger,
         max_sockets=settings.max_sockets,
-        open_app_id=access.keys.ensure_app(DEFAULT_APP) if is_open else None,
+        open_app_id=access.keys.apps.ensure(DEFAULT_APP) if is_open else None,
     ).register(sockets)
     return sockets
