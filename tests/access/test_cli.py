@@ -7,19 +7,44 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from logger_lib.destinations.memory import MemoryLoggerFactory
 from tests.access.conftest import Clock
 from webapp.access.cli import make_keys_cli
 from webapp.access.keys import ApiKeys
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeySigner
+from webapp.audit import AuditTrail
 from webapp.storage.database import Database
+from webapp.storage.tables import OPERATOR_ID
 
 
 @pytest.fixture
-def shell(keys: ApiKeys) -> FlaskCliRunner:
+def trail() -> MemoryLoggerFactory:
+    """Where the audit of the commands goes."""
+    return MemoryLoggerFactory()
+
+
+@pytest.fixture
+def shell(keys: ApiKeys, trail: MemoryLoggerFactory) -> FlaskCliRunner:
     app = Flask(__name__)
-    app.cli.add_command(make_keys_cli(lambda: keys))
+    audit = AuditTrail(trail.create_logger("audit"))
+    app.cli.add_command(make_keys_cli(lambda: keys, lambda: audit))
     return app.test_cli_runner()
+
+
+def test_issuing_and_revoking_is_written_down(
+    shell: FlaskCliRunner, trail: MemoryLoggerFactory, keys: ApiKeys
+) -> None:
+    """The audit says that the operator did it, to which key of which app, once, and no token."""
+    token = shell.invoke(args=["keys", "issue", "--scopes", "read", "--app-name", "shop"]).stdout
+    (key,) = keys.list_keys("shop")
+    for _ in range(2):
+        shell.invoke(args=["keys", "revoke", key.id])
+    assert [record.event for record in trail.records] == ["audit.key_issued", "audit.key_revoked"]
+    for record in trail.records:
+        assert record.fields["who"] == OPERATOR_ID
+        assert (record.fields["keyId"], record.fields["appName"]) == (key.id, "shop")
+        assert token.strip() not in str(record)
 
 
 def test_issue_prints_the_token_alone(shell: FlaskCliRunner, signer: KeySigner) -> None:
@@ -95,7 +120,12 @@ def test_an_outage_is_told(signer: KeySigner, clock: Clock) -> None:
     """A database that is out of reach is an error like the others."""
     database = Database("sqlite:////nowhere/at/all.db", lambda call: call())
     app = Flask(__name__)
-    app.cli.add_command(make_keys_cli(lambda: ApiKeys(database, signer, clock)))
+    app.cli.add_command(
+        make_keys_cli(
+            lambda: ApiKeys(database, signer, clock),
+            lambda: AuditTrail(MemoryLoggerFactory().create_logger("audit")),
+        )
+    )
     done = app.test_cli_runner().invoke(args=["keys", "list"])
     assert (done.exit_code, done.stderr) == (
         1,

@@ -100,7 +100,7 @@ def test_arguments_are_checked(keys: ApiKeys, clock: Clock) -> None:
 
 def test_an_app_is_made_once(keys: ApiKeys) -> None:
     """The same name is the same app."""
-    assert keys.apps.ensure("shop") == keys.ensure_app("shop")
+    assert keys.apps.ensure("shop") == keys.apps.ensure("shop")
     with pytest.raises(ValidationFailed):
         keys.apps.ensure(" shop")
 
