@@ -115,7 +115,8 @@ class Issuer:
         subject = claims.get("sub") if isinstance(claims, dict) else None
         if not isinstance(claims, dict) or not isinstance(subject, str):
             raise SignInRefused(f"{self.url} sent no ID token that names a user.")
-        if not 0 < len(subject) <= LONGEST_SUBJECT:
+        # MySQL would not tell a subject from the same one with a blank at its end.
+        if not 0 < len(subject) <= LONGEST_SUBJECT or subject != subject.strip():
             raise SignInRefused(
                 f"{self.url} names its user by more than {LONGEST_SUBJECT} letters."
             )
@@ -185,7 +186,8 @@ class Issuer:
                 " cookie that it needs goes over HTTPS, and over HTTP to localhost alone."
             ) from error
         except OAuthError as error:
-            code = error.error if _ERROR_CODE.fullmatch(error.error or "") else "an error"
+            # Whatever the issuer, or whoever wrote the address, has put there.
+            code = error.error if _ERROR_CODE.fullmatch(str(error.error)) else "an error"
             raise SignInRefused(f"{self.url} answered {code}. {_BEGIN_AGAIN}") from error
         except RequestException as error:
             self.unreachable += 1

@@ -96,7 +96,7 @@ def _sign_in(session: Session, identity: Identity, now: datetime) -> UserDetails
 def _row_of(session: Session, identity: Identity) -> User | None:
     query = select(User).where(User.issuer == identity.issuer, User.subject == identity.subject)
     for row in session.scalars(query):
-        # MySQL holds "a" and "a " to be equal: those are two people.
+        # MySQL holds "a" and "a " to be equal: who asks as the one is never given the other.
         if (row.issuer, row.subject) == (identity.issuer, identity.subject):
             return row
     return None
