@@ -84,12 +84,13 @@ class Lies:
 class LyingIssuer:
     """In front of a real issuer: hands everything on, but for its ``lies``.
 
-    What Herald sent to the token endpoint is in ``token_requests``.
+    What Herald sent to the token endpoint is in ``token_requests``; ``asked`` counts all requests.
     """
 
     def __init__(self, behind: Issuer) -> None:
         self.lies = Lies()
         self.token_requests: list[dict[str, str]] = []
+        self.asked = 0
         self._behind = behind
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -116,6 +117,7 @@ class LyingIssuer:
 
     def hand_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> "Answer":
         """Ask the real issuer, and return what is to be answered."""
+        self.asked += 1
         if self.lies.silent_until is not None:
             self.lies.silent_until.wait(30)
         if path == "/oauth2/token":
