@@ -319,8 +319,8 @@ class Environment(Schema):
         metadata=_about(
             "",
             f"at least {LEAST_SECRET} characters, made at random",
-            "What API keys are signed with: a new one makes every issued key invalid. Without it"
-            " one is made and kept in HERALD_HOME/secret_key.",
+            "What API keys and sessions are signed with: a new one makes every issued key invalid,"
+            " and signs everybody out. Without it one is made and kept in HERALD_HOME/secret_key.",
         ),
     )
     public_url = fields.Function(

@@ -41,6 +41,7 @@ def test_the_cookie_on_this_host(herald: HeraldServer) -> None:
 def test_the_cookie_elsewhere(herald: HeraldServer, host: str) -> None:
     """By any other name the cookie goes over HTTPS alone, and to this very host."""
     answer = requests.get(f"{herald.url}/auth/login", headers={"Host": host}, timeout=10)
+    assert "Open it by HTTPS" in answer.text
     name, attributes = set_cookie(answer)
     assert name == "__Host-herald"
     assert attributes == {"Secure", "HttpOnly", "Path", "SameSite"}

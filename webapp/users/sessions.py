@@ -46,7 +46,7 @@ class SessionCookie(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         """Say whether the cookie is for HTTPS alone."""
         del app
-        return not (request.scheme == "http" and _host_name(request.host) in LOOPBACK)
+        return request.scheme != "http" or not is_this_host(request.host)
 
     def get_cookie_httponly(self, app: Flask) -> bool:
         """Say that no script may read the cookie."""
@@ -112,8 +112,9 @@ class Sessions:
             )
 
 
-def _host_name(host: str) -> str | None:
+def is_this_host(host: str) -> bool:
+    """Say whether a ``Host`` names the very machine that the browser runs on."""
     try:
-        return urlsplit(f"//{host}").hostname
+        return urlsplit(f"//{host}").hostname in LOOPBACK
     except ValueError:
-        return None
+        return False

@@ -14,7 +14,7 @@ from webapp.users.current_user import CurrentUser, SignedIn
 from webapp.users.login_links import LoginLinks
 from webapp.users.oidc import Issuer, require_allowed
 from webapp.users.page import sign_in_page, wants_page
-from webapp.users.sessions import CSRF_FIELD, Sessions
+from webapp.users.sessions import CSRF_FIELD, Sessions, is_this_host
 from webapp.users.user_tokens import UserTokens
 from webapp.users.users import UserDetails, Users
 
@@ -26,6 +26,10 @@ _NO_ISSUER = (
 _LINK_IS_OVER = (
     "This link was used before, or is older than 15 minutes."
     " Make another one: flask --app webapp users login-link"
+)
+_PLAIN_HTTP = (
+    "This page came over plain HTTP, where a browser does not keep what a sign-in needs, unless"
+    " Herald is behind a proxy that speaks HTTPS. Open it by HTTPS, or on localhost."
 )
 
 
@@ -63,6 +67,7 @@ def make_users_blueprint(sign_in: SignIn) -> Blueprint:
         # A button, as whoever looks into mails and chats for bad links would use a link up.
         return sign_in_page(
             issuer=_issuer_url(sign_in),
+            refusal="" if _cookie_travels() else _PLAIN_HTTP,
             token=request.args.get("token", ""),
             csrf_field=CSRF_FIELD,
             csrf_token=sign_in.sessions.csrf_token(),
@@ -115,6 +120,10 @@ def _issuer(sign_in: SignIn) -> Issuer:
 
 def _issuer_url(sign_in: SignIn) -> str | None:
     return None if sign_in.issuer is None else sign_in.issuer.url
+
+
+def _cookie_travels() -> bool:
+    return request.scheme == "https" or is_this_host(request.host)
 
 
 def _by_issuer(sign_in: SignIn, issuer: Issuer) -> Response:
