@@ -73,10 +73,11 @@ def test_list_is_a_table(shell: FlaskCliRunner, keys: ApiKeys) -> None:
     keys.record_use({first.id: datetime(2027, 1, 15, 8, tzinfo=UTC)})
     lines = shell.invoke(args=["keys", "list"]).stdout.splitlines()
     assert re.split(r"  +", lines[0]) == [
-        "ID", "APP", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "LAST FOUR"
+        "ID", "APP", "OWNER", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST USED",
+        "LAST FOUR",
     ]  # fmt: skip
     at = "2027-01-15T08:00:00Z"
-    row = [first.id, "shop", "ci", "publish,read", at, "-", at, at, first.last_four]
+    row = [first.id, "shop", "operator", "ci", "publish,read", at, "-", at, at, first.last_four]
     assert re.split(r"  +", lines[1]) == row
     assert len(lines) == 3
     only = shell.invoke(args=["keys", "list", "--app-name", "blog"]).stdout.splitlines()

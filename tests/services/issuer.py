@@ -75,6 +75,8 @@ class Lies:
     """Under whose name it is issued."""
     metadata: JsonObject = field(default_factory=dict)
     """What it says of itself beside the truth."""
+    userinfo: JsonObject | None = None
+    """What it tells of whoever has signed in."""
     answer: Callable[[JsonObject], JsonObject] = field(default=lambda answer: answer)
     """Changes what the token endpoint answers."""
     silent_until: threading.Event | None = None
@@ -135,6 +137,8 @@ class LyingIssuer:
             return Answer.of(answer, self.lies.answer(answer.json()))
         if path == "/.well-known/openid-configuration":
             return Answer.of(answer, answer.json() | self.lies.metadata)
+        if path == "/userinfo" and self.lies.userinfo is not None:
+            return Answer.of(answer, self.lies.userinfo)
         return Answer(answer.status_code, dict(answer.headers), answer.content)
 
     def _lies_about_the_token(self) -> dict[str, str]:

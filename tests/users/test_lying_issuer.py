@@ -14,7 +14,7 @@ import pytest
 from logger_lib import JsonObject
 from tests.services.browser import Browser, authorize
 from tests.services.herald import HeraldServer, wait_until
-from tests.services.issuer import Issuer, Lies, LyingIssuer
+from tests.services.issuer import CLIENT, Issuer, Lies, LyingIssuer
 from tests.users.test_sign_in import challenge_of, with_query
 from tests.web.conftest import refusal
 from webapp.users.oidc import MAX_CONVERSATIONS
@@ -36,7 +36,8 @@ def believing(
 
 
 @pytest.fixture
-def browser(believing: HeraldServer, liar: LyingIssuer) -> Iterator[Browser]:
+def browser(believing: HeraldServer, liar: LyingIssuer, issuer: Issuer) -> Iterator[Browser]:
+    issuer.know("nameless")
     with Browser(believing.url) as made:
         yield made
     liar.lies = Lies()
@@ -140,6 +141,36 @@ def test_an_issuer_that_is_another(home: Path, liar: LyingIssuer, metadata: Json
                 assert browser.sign_in("ada").status_code == 303
     finally:
         liar.lies = Lies()
+
+
+def test_a_silent_token_endpoint(browser: Browser, liar: LyingIssuer) -> None:
+    """An issuer that says nothing of the code it gave is given up after 5 s."""
+    answer = authorize(browser.begin(), "ada")
+    silence = threading.Event()
+    liar.lies = Lies(silent_until=silence)
+    begun = time.monotonic()
+    refusal(browser.get(answer), 503, "unavailable")
+    assert time.monotonic() - begun < 8
+    silence.set()
+
+
+def test_an_issuer_that_wants_the_secret_in_the_form(home: Path, liar: LyingIssuer) -> None:
+    """The secret goes into the form where the issuer takes it nowhere else, else into a header."""
+    liar.lies = Lies(metadata={"token_endpoint_auth_methods_supported": ["client_secret_post"]})
+    with HeraldServer(home, liar.settings) as server, Browser(server.url) as browser:
+        assert browser.sign_in("ada").status_code == 303
+    assert liar.token_requests[-1]["client_secret"] == CLIENT["OIDC_CLIENT_SECRET"]
+    liar.lies = Lies()
+
+
+def test_what_only_the_userinfo_endpoint_tells(browser: Browser, liar: LyingIssuer) -> None:
+    """An address that the ID token lacks is asked for, and believed of the same subject alone."""
+    for subject, address in (("nameless", "ada@example.com"), ("another", "")):
+        liar.lies.userinfo = {"sub": subject, "email": "ada@example.com", "name": "Ada"}
+        assert browser.sign_in("nameless").status_code == 303
+        user = browser.profile()["user"]
+        assert isinstance(user, dict)
+        assert user["email"] == address
 
 
 def test_a_silent_issuer(home: Path, liar: LyingIssuer) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 
-from logger_lib import JsonObject
+from logger_lib import JsonObject, LogQuery
 from tests.services.browser import Browser, authorize
 from tests.services.herald import HeraldServer, free_port, wait_until
 from tests.services.issuer import CLIENT, Issuer
-from tests.web.conftest import refusal
+from tests.web.conftest import refusal, stored_log
 
 HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -79,6 +79,23 @@ def test_who_did_what_is_written_down(
     for action in wanted:
         signing_in.wait_for_log(f"[audit.{action}] {by}")
     assert issued["apiKey"] not in signing_in.log_text()
+    with stored_log({"HERALD_HOME": str(signing_in.home)}) as log:
+        written = [
+            record
+            for record in log.read(LogQuery(limit=1000))
+            if record.fields.get("who") == user["id"]
+        ]
+    assert [record.event for record in reversed(written)] == [f"audit.{each}" for each in wanted]
+    key_issued = written[2].fields
+    assert (key_issued["keyId"], key_issued["address"]) == (issued["key"]["id"], "127.0.0.1")
+    assert issued["apiKey"] not in str(written)
+
+
+def test_no_app_reads_the_trail(signing_in: HeraldServer) -> None:
+    """What the audit has written is no event of any app."""
+    key = {"X-API-Key": signing_in.first_key}
+    found = requests.get(f"{signing_in.url}/events?limit=1000", headers=key, timeout=10).json()
+    assert not [event for event in found["events"] if event["event"].startswith("audit.")]
 
 
 def test_the_same_person_is_the_same_user(signing_in: HeraldServer, issuer: Issuer) -> None:
@@ -218,6 +235,8 @@ def test_an_issuer_that_is_not_there(home: Path) -> None:
             answer = browser.get("/auth/google")
             refusal(answer, 503, "unavailable")
             assert int(answer.headers["Retry-After"]) > 0
-            assert browser.get("/auth/google", Accept=HTML).status_code == 503
+            page = browser.get("/auth/google", Accept=HTML)
+            assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
+            assert page.headers["Content-Type"].startswith("text/html")
         assert "sign in" not in server.log_text().lower()
         assert server.post("/events", {"event": "a", "data": {}}).status_code == 202

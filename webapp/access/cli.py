@@ -18,6 +18,7 @@ from webapp.storage.tables import OPERATOR_ID
 _HEADINGS = (
     "ID",
     "APP",
+    "OWNER",
     "NAME",
     "SCOPES",
     "CREATED",
@@ -87,6 +88,7 @@ def _row(key: KeyDetails) -> tuple[str, ...]:
     return (
         key.id,
         key.app_name,
+        "operator" if key.owner_id == OPERATOR_ID else key.owner_id,
         key.name,
         format_scopes(key.scopes),
         moment(key.created_at),

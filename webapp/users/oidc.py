@@ -125,7 +125,8 @@ class Issuer:
             # The ID token is signed; what is told beside it has to be about the same user.
             claims = told if told.get("sub") == subject else claims
         return Identity(
-            self.url,
+            # As it calls itself: OIDC_ISSUER may lack the slash at the end.
+            _text(client.server_metadata["issuer"]),
             subject,
             email=_text(claims.get("email")),
             email_verified=claims.get("email_verified") is True,

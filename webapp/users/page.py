@@ -34,7 +34,6 @@ def sign_in_page(
     csrf_field: str = "",
     csrf_token: str = "",
     refusal: str = "",
-    status: int = 200,
 ) -> Response:
     """Return the page: with a button where there is the ``token`` of a link."""
     text = render_template_string(
@@ -45,7 +44,7 @@ def sign_in_page(
         csrf_token=csrf_token,
         refusal=refusal,
     )
-    return make_response(text, status)
+    return make_response(text)
 
 
 def wants_page() -> bool:

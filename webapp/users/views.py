@@ -98,9 +98,12 @@ def make_users_blueprint(sign_in: SignIn) -> Blueprint:
 
     @blueprint.errorhandler(HeraldError)
     def told(error: HeraldError) -> Response:
-        if not wants_page():
-            return refused(error)
-        return sign_in_page(issuer=_issuer_url(sign_in), refusal=error.message, status=error.status)
+        answer = refused(error)
+        if wants_page():
+            page = sign_in_page(issuer=_issuer_url(sign_in), refusal=error.message)
+            answer.set_data(page.get_data())
+            answer.content_type = page.content_type
+        return answer
 
     @blueprint.after_request
     def kept_by_nobody(response: Response) -> Response:
