@@ -145,7 +145,13 @@ class HeraldServer:
 
     def command(self, *arguments: str) -> str:
         """Run ``flask --app webapp …`` with this server's settings and return its stdout."""
-        done = subprocess.run(
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``flask --app webapp …`` with this server's settings, whatever comes of it."""
+        return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "webapp", *arguments],
             cwd=ROOT,
             env=self._environ,
@@ -155,8 +161,6 @@ class HeraldServer:
             timeout=START_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def log_text(self) -> str:
         """Return all that the server has printed, stdout and stderr."""

@@ -40,6 +40,13 @@ def test_the_command_prints_a_link_alone(herald: HeraldServer, browser: Browser)
     herald.wait_for_log(f"[audit.signed_in] by {OPERATOR_ID}")
 
 
+def test_the_command_for_somebody_else(herald: HeraldServer) -> None:
+    """A link for a user whom there is not is refused, and says where the ids are."""
+    done = herald.run("users", "login-link", "--user", "nobody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "List the users" in done.stderr
+
+
 def test_the_start_prints_a_link(home: Path) -> None:
     """Without an issuer each start with the embedded database shows a link that works."""
     with HeraldServer(home, {"PUBLIC_URL": "https://herald.example.com/"}) as server:

@@ -128,6 +128,7 @@ def test_a_token_that_is_none(
         {"issuer": "https://elsewhere.example"},
         {"issuer": None},
         {"authorization_endpoint": None},
+        {"id_token_signing_alg_values_supported": ["none", "HS256"]},
     ],
 )
 def test_an_issuer_that_is_another(home: Path, liar: LyingIssuer, metadata: JsonObject) -> None:

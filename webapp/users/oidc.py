@@ -117,9 +117,7 @@ class Issuer:
             raise SignInRefused(f"{self.url} sent no ID token that names a user.")
         # MySQL would not tell a subject from the same one with a blank at its end.
         if not 0 < len(subject) <= LONGEST_SUBJECT or subject != subject.strip():
-            raise SignInRefused(
-                f"{self.url} names its user by more than {LONGEST_SUBJECT} letters."
-            )
+            raise SignInRefused(f"{self.url} names its user by a text that is no subject.")
         if "email" not in claims and "userinfo_endpoint" in client.server_metadata:
             told = client.userinfo(token=token)
             # The ID token is signed; what is told beside it has to be about the same user.
@@ -156,11 +154,12 @@ class Issuer:
         metadata = client.load_server_metadata()
         issuer = metadata.get("issuer")
         if not isinstance(issuer, str) or issuer.rstrip("/") != self.url.rstrip("/"):
-            raise SignInRefused(f"What answers at {self.url} is another issuer: set OIDC_ISSUER.")
-        known = _texts(metadata.get("id_token_signing_alg_values_supported")) or ["RS256"]
-        metadata["id_token_signing_alg_values_supported"] = [
-            name for name in known if name in _ALGORITHMS
-        ]
+            raise SignInRefused(f"What answers at {self.url} is not it: set OIDC_ISSUER.")
+        signed_by = _texts(metadata.get("id_token_signing_alg_values_supported")) or ["RS256"]
+        believed: list[JsonValue] = [name for name in signed_by if name in _ALGORITHMS]
+        if not believed:
+            raise SignInRefused(f"{self.url} signs in no way that can be believed: {signed_by}.")
+        metadata["id_token_signing_alg_values_supported"] = believed
         methods = _texts(metadata.get("token_endpoint_auth_methods_supported"))
         if methods and "client_secret_basic" not in methods and "client_secret_post" in methods:
             client.client_kwargs["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105  a name
