@@ -43,7 +43,7 @@ class Shell:
         database = Database(f"sqlite:///{home}/herald.db", inline)
         database.migrate()
         keys = ApiKeys(database, KeySigner("x" * 40))
-        self.apps = {name: keys.ensure_app(name) for name in ("shop", "blog")}
+        self.apps = {name: keys.apps.ensure(name) for name in ("shop", "blog")}
         database.close()
 
     def log(self, *events: tuple[str, str, JsonObject], app: str = "shop") -> list[str]:
