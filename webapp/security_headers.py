@@ -14,7 +14,6 @@ Headers = list[tuple[str, str]]
 
 EVERY_ANSWER: Headers = [
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
 
@@ -32,8 +31,11 @@ HSTS = ("Strict-Transport-Security", "max-age=31536000")
 NOT_KEPT = ("Cache-Control", "no-store")
 _POLICY = "Content-Security-Policy"
 
-OF_DATA: Headers = [*EVERY_ANSWER, (_POLICY, DATA_POLICY)]
-OF_PAGES: Headers = [*EVERY_ANSWER, (_POLICY, PAGE_POLICY)]
+_REFERRER = "Referrer-Policy"
+
+OF_DATA: Headers = [*EVERY_ANSWER, (_REFERRER, "no-referrer"), (_POLICY, DATA_POLICY)]
+# With no-referrer a browser would call a page's own forms those of the origin "null".
+OF_PAGES: Headers = [*EVERY_ANSWER, (_REFERRER, "same-origin"), (_POLICY, PAGE_POLICY)]
 
 
 class SecurityHeaders:

@@ -105,13 +105,6 @@ def make_users_blueprint(sign_in: SignIn) -> Blueprint:
             answer.content_type = page.content_type
         return answer
 
-    @blueprint.after_request
-    def kept_by_nobody(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        # The address of a link holds its token.
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
-
     return blueprint
 
 
