@@ -219,6 +219,25 @@ def test_who_may_sign_in(chosen: HeraldServer, issuer: Issuer) -> None:
     assert "SIGN_IN_ALLOWED" in str(refusal(answer, 403, "sign_in_refused")["message"])
 
 
+@pytest.mark.parametrize(
+    ("environ", "base"),
+    [
+        ({"PUBLIC_URL": "https://herald.example.com/"}, "https://herald.example.com"),
+        ({"TRUSTED_PROXIES": "127.0.0.1"}, "https://localhost:8443"),
+        ({}, "http://localhost:8443"),
+    ],
+    ids=["PUBLIC_URL", "TRUSTED_PROXIES", "neither"],
+)
+def test_where_the_issuer_sends_people_back_to(
+    issuer: Issuer, home: Path, environ: dict[str, str], base: str
+) -> None:
+    """It is PUBLIC_URL, else what was asked for, by HTTPS where a trusted proxy says so."""
+    with HeraldServer(home, issuer.settings | environ) as server, Browser(server.url) as browser:
+        sent = browser.get("/auth/google", Host="localhost:8443", X_Forwarded_Proto="https")
+        query = parse_qs(urlsplit(sent.headers["Location"]).query)
+    assert query["redirect_uri"] == [f"{base}/auth/google/callback"]
+
+
 def test_no_issuer(herald: HeraldServer) -> None:
     """Without an issuer the answer says how to set one, and how to sign in without."""
     with Browser(herald.url) as browser:
