@@ -38,8 +38,11 @@ from webapp.access.first_key import DEFAULT_APP
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.access.proxies import TrustedProxies
+from webapp.access.room_tokens import RoomTokens, RoomTokenSigner
 from webapp.access.secret import load_secret
+from webapp.access.token_views import make_tokens_blueprint
 from webapp.access.tokens import KeySigner
+from webapp.audit import AuditTrail
 from webapp.drain import Drain
 from webapp.end import End
 from webapp.environment import SocketAuth
@@ -60,6 +63,7 @@ from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
 from webapp.offload import make_offload
 from webapp.realtime.broadcast import Broadcasts
+from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.origins import OriginCheck
 from webapp.realtime.revocation import RevocationWatch
@@ -80,6 +84,7 @@ class Access:
     database: Database
     keys: ApiKeys
     gate: Gate
+    room_tokens: RoomTokens
     secret: str = field(repr=False)
 
 
@@ -116,6 +121,8 @@ def _build_app(settings: Settings) -> Flask:
         make_events_blueprint(publisher, access.gate, answers, acknowledgements),
         loggers=settings.event_loggers,
     )
+    trail = AuditTrail(events_logger)
+    app.register_blueprint(make_tokens_blueprint(access.gate, access.room_tokens, trail))
     sockets = _make_sockets(app, settings, access, rooms, server_logger)
     way = PublishShortWay(publisher, access.gate, events_logger, acknowledgements.of(events_logger))
     app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
@@ -131,6 +138,7 @@ def _build_app(settings: Settings) -> Flask:
         factories.values(),
         background=[
             RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
+            ExpiryWatch(rooms, server_logger).run,
             *_retention(settings, factories.values()),
         ],
     )
@@ -160,7 +168,8 @@ def _make_access(settings: Settings) -> Access:
     signer = KeySigner(secret)
     database.migrate()
     keys = ApiKeys(database, signer)
-    return Access(database, keys, Gate(keys, signer), secret)
+    gate = Gate(keys, signer)
+    return Access(database, keys, gate, RoomTokens(RoomTokenSigner(secret), gate), secret)
 
 
 def _first_reader(factories: Iterable[LoggerFactory]) -> LogReader | None:
@@ -276,6 +285,7 @@ def _make_sockets(
     SocketHandlers(
         rooms,
         access.gate,
+        access.room_tokens,
         logger,
         max_sockets=settings.max_sockets,
         open_app_id=access.keys.ensure_app(DEFAULT_APP) if is_open else None,
