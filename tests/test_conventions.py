@@ -29,7 +29,15 @@ OPTIONAL = {
     "sentry_sdk": "logger_lib/destinations/sentry.py",
 }
 READS_ENVIRONMENT = {"webapp/app.py", "gunicorn.conf.py"}
-KNOWS_NO_CAPABILITY = {"settings", "environment", "errors", "capacity", "offload", "json_body"}
+KNOWS_NO_CAPABILITY = {
+    "settings",
+    "environment",
+    "errors",
+    "capacity",
+    "offload",
+    "json_body",
+    "names",
+}
 
 
 def name_of(path: Path) -> str:

@@ -40,7 +40,9 @@ from webapp.access.keys import ApiKeys
 from webapp.access.proxies import TrustedProxies
 from webapp.access.rate_limits import Kind, RateLimits
 from webapp.access.refusals import Refusals
+from webapp.access.room_tokens import RoomTokens, RoomTokenSigner
 from webapp.access.secret import load_secret
+from webapp.access.token_views import make_tokens_blueprint
 from webapp.access.tokens import KeySigner
 from webapp.access.views import Owning, make_owner_blueprint
 from webapp.audit import AuditTrail
@@ -65,6 +67,7 @@ from webapp.json_body import MAX_BODY_BYTES
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
 from webapp.realtime.broadcast import Broadcasts
+from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
@@ -93,6 +96,7 @@ class Access:
     database: Database
     keys: ApiKeys
     gate: Gate
+    room_tokens: RoomTokens
     signer: KeySigner
     secret: str = field(repr=False)
 
@@ -131,7 +135,9 @@ def _build_app(settings: Settings) -> Flask:
         loggers=settings.event_loggers,
     )
     limits = _make_limits(app, settings, access)
-    refusals = Refusals(AuditTrail(events_logger), access.gate, limits)
+    trail = AuditTrail(events_logger)
+    app.register_blueprint(make_tokens_blueprint(access.gate, access.room_tokens, trail))
+    refusals = Refusals(trail, access.gate, limits)
     refusals.watch(app)
     sockets = _make_sockets(
         app, settings, access, rooms, logger=server_logger, limits=limits, refusals=refusals
@@ -163,6 +169,7 @@ def _build_app(settings: Settings) -> Flask:
         factories.values(),
         background=[
             RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
+            ExpiryWatch(rooms, server_logger).run,
             *_retention(settings, factories.values()),
         ],
         login_link=sign_in.links.make if sign_in.issuer is None else None,
@@ -194,7 +201,9 @@ def _make_access(settings: Settings) -> Access:
     signer = KeySigner(secret)
     database.migrate()
     keys = ApiKeys(database, signer)
-    return Access(database, keys, Gate(keys, signer), signer, secret)
+    gate = Gate(keys, signer)
+    room_tokens = RoomTokens(RoomTokenSigner(secret), gate)
+    return Access(database, keys, gate, room_tokens, signer, secret)
 
 
 def _make_sign_in(app: Flask, settings: Settings, access: Access, audit: AuditTrail) -> SignIn:
@@ -380,6 +389,7 @@ def _make_sockets(
     SocketHandlers(
         rooms,
         access.gate,
+        access.room_tokens,
         logger,
         limits=limits,
         refusals=refusals,

@@ -27,7 +27,7 @@ _TOKEN = _SIGNER.sign(_CLAIMS)
 
 
 def _own_key() -> OctKey:
-    return _SIGNER._key
+    return _SIGNER._signer._key
 
 
 def _signed(payload: JsonObject, kind: str = "herald-key+jwt", algorithm: str = "HS256") -> str:

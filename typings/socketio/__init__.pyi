@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from logging import Logger
 from types import ModuleType
 from typing import TypeAlias, TypeVar
@@ -20,6 +20,7 @@ class Server:
     packet_class: type[_Packet]
     environ: dict[str, WSGIEnvironment]
     namespaces: list[str]
+    handlers: Mapping[str, Collection[str]]
     def __init__(self, **options: _Option) -> None: ...
     def on(self, event: str, handler: _Handler, namespace: str | None = ...) -> None: ...
     def handle_request(

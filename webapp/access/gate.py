@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TypeVar
 
-from webapp.access.keys import ApiKeys, KeyDetails
+from webapp.access.keys import ApiKeys
 from webapp.access.scopes import Scope
-from webapp.access.tokens import KeyClaims, KeySigner, KeyTokenInvalid
+from webapp.access.tokens import KeySigner, KeyTokenInvalid
 from webapp.errors import Forbidden, Unauthorized, Unavailable
 
 FRESH_SECONDS = 1.0
@@ -21,6 +22,8 @@ STALE_SECONDS = 60.0
 MAX_VERDICTS = 10_000
 PATIENCE_SECONDS = 0.1
 """How long calls with a stale verdict wait for a look, from its start; then that verdict counts."""
+
+Name = TypeVar("Name", bytes, str)
 
 _REFUSAL = (
     "This call needs a valid API key, as Authorization: Bearer <key> or X-API-Key: <key>."
@@ -48,14 +51,32 @@ class GateCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What the database said of a token that is signed: ``caller`` is None where it is refused."""
+class _Asked:
+    """The key that the database is asked about: that of a token, or one known by its id alone."""
 
-    claims: KeyClaims
+    key_id: str
+    digest: bytes | None = None
+    """The SHA-256 of its token, where that was presented."""
+
+    expires_at: int | None = None
+
+    @property
+    def name(self) -> bytes | str:
+        """What one look at it goes by: a token whose key has another digest is another question."""
+        return self.digest or self.key_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the database said of a key: ``caller`` is None where it is refused."""
+
+    asked: _Asked
     caller: Caller | None
     ends_at: float
     """Unix time from which on it is refused, whatever the database said; ``inf``: never."""
     looked_at: float
+    is_of_key: bool = True
+    """Not so where the token is not the key's own, which says nothing of the key."""
 
 
 class _Look:
@@ -69,7 +90,7 @@ class _Look:
 
 
 class Gate:
-    """Admits calls by API key.
+    """Admits calls by API key, and by what a key has signed.
 
     A forged key fails on its signature and costs no query, nor a place among the verdicts. A
     verdict is kept by the token's SHA-256 for a second, and for a minute more in case the database
@@ -91,7 +112,8 @@ class Gate:
         self._lock = threading.Lock()
         # Read without the lock, as reading a dict is atomic. The oldest look comes first.
         self._verdicts: dict[bytes, _Verdict] = {}
-        self._looks: dict[bytes, _Look] = {}
+        self._by_key: dict[str, _Verdict] = {}
+        self._looks: dict[bytes | str, _Look] = {}
         self._used: dict[str, datetime] = {}
         self._down_until = float("-inf")
         self._hits = self._misses = self._stale = self._refused = 0
@@ -128,7 +150,24 @@ class Gate:
         message does not tell which), ``Forbidden`` where it lacks ``scope``, and ``Unavailable``
         where only the database could tell and is out of reach.
         """
-        caller = self.identify(token)
+        return self._admitted(self.identify(token), scope)
+
+    def admit_key(self, key_id: str, scope: Scope) -> Caller:
+        """Return who calls with what the key ``key_id`` has signed; the signature is checked.
+
+        Raises as ``admit`` does. Where the key's own token was seen within a second, or another
+        thing that it has signed, this costs no query.
+        """
+        verdict = self._by_key.get(key_id)
+        age = math.inf if verdict is None else self._timer() - verdict.looked_at
+        if verdict is None or age >= FRESH_SECONDS:
+            known = verdict if age < FRESH_SECONDS + STALE_SECONDS else None
+            verdict = self._look(_Asked(key_id), known)
+        else:
+            self._hits += 1
+        return self._admitted(self._caller_now(verdict), scope)
+
+    def _admitted(self, caller: Caller | None, scope: Scope) -> Caller:
         if caller is None:
             self._refused += 1
             raise Unauthorized(_REFUSAL)
@@ -185,23 +224,24 @@ class Gate:
 
     def _after_a_look(self, token: str, digest: bytes, known: _Verdict | None) -> _Verdict:
         if known is not None and self._timer() - known.looked_at < FRESH_SECONDS + STALE_SECONDS:
-            return self._look(digest, known.claims, known)
-        return self._look(digest, self._signer.verify(token), None)
+            return self._look(known.asked, known)
+        claims = self._signer.verify(token)
+        return self._look(_Asked(claims.key_id, digest, claims.expires_at), None)
 
-    def _look(self, digest: bytes, claims: KeyClaims, stale: _Verdict | None) -> _Verdict:
+    def _look(self, asked: _Asked, stale: _Verdict | None) -> _Verdict:
         """Return the verdict of the database, or ``stale`` where there is no other to be had."""
         with self._lock:
             self._misses += 1
             now = self._timer()
             down = now < self._down_until
-            look = self._looks.get(digest)
+            look = self._looks.get(asked.name)
             leads = look is None and not down
             if look is None:
                 look = _Look(now)
             if leads:
-                self._looks[digest] = look
+                self._looks[asked.name] = look
         if leads:
-            self._begin(look, digest, claims, in_background=stale is not None)
+            self._begin(look, asked, in_background=stale is not None)
         if not down:
             # Who comes later than that waits no more: a slow database costs nobody more than this.
             patience = max(0.0, look.began_at + PATIENCE_SECONDS - now)
@@ -210,17 +250,17 @@ class Gate:
             raise look.error
         return look.verdict or self._fall_back(stale)
 
-    def _begin(self, look: _Look, digest: bytes, claims: KeyClaims, *, in_background: bool) -> None:
+    def _begin(self, look: _Look, asked: _Asked, *, in_background: bool) -> None:
         if in_background:
-            threading.Thread(target=self._lead, args=(look, digest, claims), daemon=True).start()
+            threading.Thread(target=self._lead, args=(look, asked), daemon=True).start()
         else:
-            self._lead(look, digest, claims)
+            self._lead(look, asked)
 
-    def _lead(self, look: _Look, digest: bytes, claims: KeyClaims) -> None:
+    def _lead(self, look: _Look, asked: _Asked) -> None:
         try:
-            look.verdict = verdict = self._verdict(digest, claims)
+            look.verdict = verdict = self._verdict(asked)
             with self._lock:
-                self._keep(digest, verdict)
+                self._keep(verdict)
         except Unavailable:
             # Or every call would wait for the same time-out; ``_fall_back`` answers meanwhile.
             with self._lock:
@@ -229,27 +269,30 @@ class Gate:
             look.error = error
         finally:
             with self._lock:
-                del self._looks[digest]
+                del self._looks[asked.name]
             look.done.set()
 
-    def _keep(self, digest: bytes, verdict: _Verdict) -> None:
-        self._verdicts.pop(digest, None)
-        self._verdicts[digest] = verdict
-        if len(self._verdicts) > MAX_VERDICTS:
-            del self._verdicts[next(iter(self._verdicts))]
+    def _keep(self, verdict: _Verdict) -> None:
+        asked = verdict.asked
+        if asked.digest is not None:
+            _put(self._verdicts, asked.digest, verdict)
+        if verdict.is_of_key:
+            _put(self._by_key, asked.key_id, verdict)
         if verdict.caller is not None:
-            self._used[verdict.claims.key_id] = datetime.fromtimestamp(self._clock(), UTC)
+            self._used[asked.key_id] = datetime.fromtimestamp(self._clock(), UTC)
 
-    def _verdict(self, digest: bytes, claims: KeyClaims) -> _Verdict:
+    def _verdict(self, asked: _Asked) -> _Verdict:
         # Before the query: a revocation after its start is seen by the next look.
         looked_at = self._timer()
-        key = self._keys.find(claims.key_id)
-        if key is None or not _is_good(key, digest):
-            return _Verdict(claims, None, math.inf, looked_at)
+        key = self._keys.find(asked.key_id)
+        if key is None or key.revoked_at is not None:
+            return _Verdict(asked, None, math.inf, looked_at)
+        if asked.digest is not None and not hmac.compare_digest(key.digest, asked.digest.hex()):
+            return _Verdict(asked, None, math.inf, looked_at, is_of_key=False)
         ends = math.inf if key.expires_at is None else key.expires_at.timestamp()
-        if claims.expires_at is not None:
-            ends = min(ends, claims.expires_at)
-        return _Verdict(claims, Caller(key.app_id, key.id, key.scopes), ends, looked_at)
+        if asked.expires_at is not None:
+            ends = min(ends, asked.expires_at)
+        return _Verdict(asked, Caller(key.app_id, key.id, key.scopes), ends, looked_at)
 
     def _fall_back(self, stale: _Verdict | None) -> _Verdict:
         if stale is None:
@@ -263,5 +306,8 @@ def _digest_of(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _is_good(key: KeyDetails, digest: bytes) -> bool:
-    return hmac.compare_digest(key.digest, digest.hex()) and key.revoked_at is None
+def _put(verdicts: dict[Name, _Verdict], name: Name, verdict: _Verdict) -> None:
+    verdicts.pop(name, None)
+    verdicts[name] = verdict
+    if len(verdicts) > MAX_VERDICTS:
+        del verdicts[next(iter(verdicts))]

@@ -1,28 +1,23 @@
 """API keys as signed tokens: forged ones are told apart without a look at the database."""
 
 import hashlib
-import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-
 from logger_lib.json_value import JsonObject, JsonValue
 from webapp.access.scopes import Scope
+from webapp.access.signed_token import TokenInvalid, TokenSigner
 
 PREFIX = "herald_"
 """What secret scanners find a leaked key by."""
 
-_ALGORITHM = "HS256"
 _KIND = "herald-key+jwt"
 _PURPOSE = b"herald: API keys, version 1"
 _LONGEST = 2048
 
 
-class KeyTokenInvalid(Exception):
+class KeyTokenInvalid(TokenInvalid):
     """A text is not an API key that was signed here, or its time is over."""
 
 
@@ -38,14 +33,17 @@ class KeyClaims:
 
 
 class KeySigner:
-    """Makes and checks tokens with a key that is derived from the secret for this purpose alone.
-
-    A token of another kind, made from the same secret, is therefore never taken for an API key.
-    """
+    """Makes and checks the tokens of API keys."""
 
     def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
-        derived = hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256)
-        self._key = OctKey.import_key(derived)
+        self._signer = TokenSigner(
+            secret,
+            prefix=PREFIX,
+            kind=_KIND,
+            purpose=_PURPOSE,
+            longest=_LONGEST,
+            refusal=KeyTokenInvalid,
+        )
         self._clock = clock
 
     def sign(self, claims: KeyClaims) -> str:
@@ -58,26 +56,14 @@ class KeySigner:
         }
         if claims.expires_at is not None:
             payload["exp"] = claims.expires_at
-        header = {"alg": _ALGORITHM, "typ": _KIND}
-        return PREFIX + jwt.encode(header, payload, self._key, [_ALGORITHM])
+        return self._signer.sign(payload)
 
     def verify(self, token: str) -> KeyClaims:
         """Return what ``token`` says; raises ``KeyTokenInvalid`` unless all of it is right."""
-        if not token.startswith(PREFIX) or len(token) > _LONGEST:
-            raise KeyTokenInvalid(f"not a text of at most {_LONGEST} characters with {PREFIX}")
-        claims = self._signed_claims(token.removeprefix(PREFIX))
+        claims = _claims_of(self._signer.open(token))
         if claims.expires_at is not None and claims.expires_at <= self._clock():
             raise KeyTokenInvalid("expired")
         return claims
-
-    def _signed_claims(self, compact: str) -> KeyClaims:
-        try:
-            decoded = jwt.decode(compact, self._key, [_ALGORITHM])
-        except (JoseError, ValueError) as error:
-            raise KeyTokenInvalid("not signed here") from error
-        if decoded.header.get("typ") != _KIND:
-            raise KeyTokenInvalid("a token of another kind")
-        return _claims_of(decoded.claims)
 
 
 def digest_of(token: str) -> str:

@@ -1,10 +1,8 @@
 """The shape of what is published and joined. Shape only: no lookups, no side effects."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from itertools import islice
 from typing import Required, TypedDict, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -13,13 +11,9 @@ from orjson import OPT_STRICT_INTEGER, JSONEncodeError, dumps
 from logger_lib import JsonObject, JsonValue
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event
+from webapp.names import MAX_ROOMS, TextsField, plain_name, with_few_unknown
 
-MAX_NAME = 200
-MAX_ROOMS = 100
 MAX_EXCLUDED = 1000
-
-MAX_UNKNOWN = 20
-"""How many keys that an event does not have are named: a body has room for 100,000."""
 
 VALUES_A_TURN = 5_000
 """How many values are looked at one by one before others get their turn: 1 to 2 ms."""
@@ -38,16 +32,6 @@ RESERVED_NAMES = frozenset(
 
 BACKSLASH = ord("\\")
 _NUL = b"\\u0000"
-_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def _plain_name(value: str) -> None:
-    if not value:
-        raise ValidationError("Must not be empty.")
-    if len(value) > MAX_NAME:
-        raise ValidationError(f"Must have at most {MAX_NAME} characters.")
-    if _CONTROL_CHARACTER.search(value):
-        raise ValidationError("Must have no control characters.")
 
 
 def _not_reserved(value: str) -> None:
@@ -107,55 +91,6 @@ def _all_in(value: JsonObject) -> Iterator[JsonValue]:
             yield child
 
 
-class TextsField(fields.Field[list[str]]):
-    """A list of strings, of which there are not too many, each as ``validate_each`` says.
-
-    How many there are is looked at first, and only the first that is no string is told:
-    marshmallow's own list words an error for each of a million.
-    """
-
-    def __init__(
-        self,
-        length: validate.Length,
-        validate_each: Callable[[str], None] | None = None,
-        *,
-        data_key: str | None = None,
-    ) -> None:
-        super().__init__(data_key=data_key)
-        self._check_length = length
-        self._validate_each = validate_each
-
-    def _deserialize(
-        self,
-        value: JsonValue,
-        attr: str | None,  # noqa: ARG002 - marshmallow's signature
-        data: Mapping[str, JsonValue] | None,  # noqa: ARG002
-        **kwargs: bool,  # noqa: ARG002
-    ) -> list[str]:
-        if not isinstance(value, list):
-            raise ValidationError("Must be an array.")
-        self._check_length(value)
-        texts: list[str] = []
-        for index, item in enumerate(value):
-            if not isinstance(item, str):
-                raise ValidationError({index: ["Must be a string."]})
-            texts.append(item)
-        if self._validate_each:
-            _validate_all(texts, self._validate_each)
-        return texts
-
-
-def _validate_all(texts: list[str], validate_each: Callable[[str], None]) -> None:
-    wrong: dict[str | int, list[str]] = {}
-    for index, text in enumerate(texts):
-        try:
-            validate_each(text)
-        except ValidationError as error:
-            wrong[index] = [str(error)]
-    if wrong:
-        raise ValidationError(wrong)
-
-
 class EventSchema(Schema):
     """The body of ``POST /events``, and one item of a batch."""
 
@@ -164,17 +99,17 @@ class EventSchema(Schema):
 
         unknown = RAISE
 
-    event = fields.String(required=True, validate=[_plain_name, _not_reserved])
+    event = fields.String(required=True, validate=[plain_name, _not_reserved])
     data = JsonObjectField(required=True)
-    room = fields.String(validate=_plain_name)
-    rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), _plain_name)
+    room = fields.String(validate=plain_name)
+    rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), plain_name)
     excluded = TextsField(validate.Length(max=MAX_EXCLUDED), data_key="except")
 
 
 class JoinSchema(Schema):
     """The argument of ``join`` and ``leave``."""
 
-    room = fields.String(required=True, validate=_plain_name)
+    room = fields.String(required=True, validate=plain_name)
 
 
 def _plainest(
@@ -245,9 +180,7 @@ def _known_good(key: str, value: str) -> str:
 
 
 def _load_any(body: JsonObject) -> LoadedEvent:
-    unknown = islice((key for key in body if key not in _fields), MAX_UNKNOWN)
-    named = {key: body[key] for key in (*(body.keys() & _fields.keys()), *unknown)}
     try:
-        return cast("LoadedEvent", _event_schema.load(named))
+        return cast("LoadedEvent", _event_schema.load(with_few_unknown(body, _fields)))
     except ValidationError as error:
         raise ValidationFailed.from_schema(error) from error

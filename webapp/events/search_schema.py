@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from logger_lib.words import MAX_WORD, words_in
 from webapp.errors import ValidationFailed
 from webapp.events.event_log import Search
-from webapp.events.schema import MAX_NAME
+from webapp.names import MAX_NAME
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100

@@ -17,9 +17,10 @@ from webapp.errors import HeraldError, Unavailable, ValidationFailed
 from webapp.events.acknowledgement import Acknowledgements
 from webapp.events.idempotency import IdempotentAnswers, Made
 from webapp.events.publisher import Publisher
-from webapp.events.schema import MAX_UNKNOWN, load_event
+from webapp.events.schema import load_event
 from webapp.http_errors import json_response
 from webapp.json_body import MAX_DEPTH, read_json
+from webapp.names import MAX_UNKNOWN
 
 Room: TypeAlias = Callable[[], int]
 """Waits for room in the log; raises ``Unavailable`` where there is none."""

@@ -1,18 +1,20 @@
-"""What a client may say: connect, join, leave."""
+"""What a client may say: connect, join, leave, refresh."""
 
 from collections.abc import Mapping
 from typing import Protocol, cast
 
 from flask import request
-from marshmallow import ValidationError
+from marshmallow import RAISE, Schema, ValidationError, fields
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 
 from logger_lib import Failure, JsonObject, JsonValue, Level, Logger, LogRecord
 from webapp.access.gate import Gate
 from webapp.access.rate_limits import RateLimits
 from webapp.access.refusals import Refusals, RefusedCall
+from webapp.access.room_tokens import PREFIX, RoomClaims, RoomTokens
 from webapp.access.scopes import Scope
 from webapp.errors import (
+    Forbidden,
     HeraldError,
     TooManyRequests,
     TooManySockets,
@@ -21,13 +23,26 @@ from webapp.errors import (
     envelope,
 )
 from webapp.events.schema import JoinSchema
-from webapp.realtime.rooms import RoomManager, SocketOwner
+from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
 from webapp.realtime.server import SocketServer
 from webapp.redaction import without_secrets
 
 MAX_ROOMS_PER_SOCKET = 100
 
+
+class RefreshSchema(Schema):
+    """The argument of ``refresh``."""
+
+    class Meta:
+        """A key that is not known is an error: it may be a typing mistake that matters."""
+
+        unknown = RAISE
+
+    token = fields.String(required=True)
+
+
 _join_schema = JoinSchema()
+_refresh_schema = RefreshSchema()
 
 
 class _SocketRequest(Protocol):
@@ -45,6 +60,7 @@ class SocketHandlers:
         self,
         rooms: RoomManager,
         gate: Gate,
+        tokens: RoomTokens,
         logger: Logger,
         *,
         limits: RateLimits,
@@ -54,6 +70,7 @@ class SocketHandlers:
     ) -> None:
         self._rooms = rooms
         self._gate = gate
+        self._tokens = tokens
         self._logger = logger
         self._limits = limits
         self._refusals = refusals
@@ -65,6 +82,7 @@ class SocketHandlers:
         sockets.on("connect")(self.connect)
         sockets.on("join")(self.join)
         sockets.on("leave")(self.leave)
+        sockets.on("refresh")(self.refresh)
         sockets.on("*")(self.unknown)
         sockets.on_error_default(self.failed)
         sockets.engine.on_parted = self.parted
@@ -102,17 +120,25 @@ class SocketHandlers:
     def _owner(self, token: str | None) -> SocketOwner:
         if token is None and self._open_app_id is not None:
             return SocketOwner(self._open_app_id, None)
+        if token is not None and token.startswith(PREFIX):
+            return _owner_by(self._tokens.admit(token))
         try:
             caller = self._gate.admit(token, Scope.SUBSCRIBE)
         except Unauthorized as error:
             raise Unauthorized(
-                "connect with a valid API key of scope subscribe: io(url, {auth: {token}})"
+                "connect with a valid API key of scope subscribe, or with a room token:"
+                " io(url, {auth: {token}})"
             ) from error
         return SocketOwner(caller.app_id, caller.key_id)
 
     def join(self, *arguments: JsonValue) -> JsonObject:
         """Put the socket into a room of its app."""
         room, sid = _room_in(arguments), _current_sid()
+        claims = self._rooms.owner_of(sid).claims
+        if claims is not None and not claims.allows(room):
+            raise Forbidden(
+                f"this socket's room token does not allow {room!r}: refresh with one that does"
+            )
         if self._rooms.is_sid(room):
             raise ValidationFailed(
                 "a socket's id is not a room", {"room": ["Is the id of a socket."]}
@@ -132,10 +158,34 @@ class SocketHandlers:
         self._rooms.leave(_current_sid(), room)
         return {"ok": True, "room": room}
 
+    def refresh(self, *arguments: JsonValue) -> JsonObject:
+        """Go on with another room token of the same app and subject."""
+        token, sid = _token_to_refresh_with(arguments), _current_sid()
+        self._claims_of(sid)
+        # This may wait for the database, and the socket's end may come meanwhile.
+        claims = self._tokens.admit(token)
+        if not self._rooms.is_connected(sid, NAMESPACE):
+            raise Unauthorized("the socket has ended meanwhile: connect with the new token")
+        held = self._claims_of(sid)
+        if (claims.app_id, claims.subject) != (held.app_id, held.subject):
+            raise Forbidden(
+                "refresh with a room token of the same app and subject, or connect anew with this"
+            )
+        left = self._rooms.renew(sid, _owner_by(claims))
+        return {"ok": True, "expiresAt": claims.expiry_text, "left": [*left]}
+
+    def _claims_of(self, sid: str) -> RoomClaims:
+        claims = self._rooms.owner_of(sid).claims
+        if claims is None:
+            raise Forbidden(
+                "this socket was let in without a room token, and needs none to join its rooms"
+            )
+        return claims
+
     def unknown(self, event: str, *arguments: JsonValue) -> JsonObject:
         """Answer an event that means nothing here, so that a typing error is seen."""
         del arguments
-        return envelope("unknown_event", f"{event!r} is none of: join, leave")
+        return envelope("unknown_event", f"{event!r} is none of: join, leave, refresh")
 
     def failed(self, error: Exception) -> JsonObject:
         """Answer a handler's error in the acknowledgement."""
@@ -180,12 +230,24 @@ def _token_in(auth: JsonValue) -> str | None:
     return token if isinstance(token, str) else None
 
 
+def _owner_by(claims: RoomClaims) -> SocketOwner:
+    return SocketOwner(claims.app_id, claims.key_id, claims)
+
+
 def _room_in(arguments: tuple[JsonValue, ...]) -> str:
+    return _text_in(arguments, "room", _join_schema)
+
+
+def _token_to_refresh_with(arguments: tuple[JsonValue, ...]) -> str:
+    return _text_in(arguments, "token", _refresh_schema)
+
+
+def _text_in(arguments: tuple[JsonValue, ...], name: str, schema: Schema) -> str:
     payload = arguments[0] if arguments else None
     if not isinstance(payload, Mapping):
-        raise ValidationFailed('send an object: {"room": "…"}', {"room": ["Is missing."]})
+        raise ValidationFailed(f'send an object: {{"{name}": "…"}}', {name: ["Is missing."]})
     try:
-        room: str = _join_schema.load(payload)["room"]
+        text: str = schema.load(payload)[name]
     except ValidationError as error:
         raise ValidationFailed.from_schema(error) from error
-    return room
+    return text

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-import eventlet
-
-from logger_lib import Failure, Level, Logger, LogRecord
-from webapp.redaction import without_secrets
+from logger_lib import Logger
+from webapp.realtime.watch import Watch
 
 CHECK_SECONDS = 1.0
 """How often the keys of the open sockets are looked at; with it a revocation is seen in 2 s."""
@@ -22,7 +20,7 @@ class KeyedSockets(Protocol):
         """End the sockets of these keys for good."""
 
 
-class RevocationWatch:
+class RevocationWatch(Watch):
     """Looks once a second, in one query for all, whether the keys in use are still good."""
 
     def __init__(
@@ -34,41 +32,12 @@ class RevocationWatch:
         seconds: float = CHECK_SECONDS,
     ) -> None:
         """``revoked_among`` tells which keys are good no more."""
+        super().__init__("looking for revoked keys", logger, seconds)
         self._sockets = sockets
         self._revoked_among = revoked_among
-        self._logger = logger
-        self._seconds = seconds
-        self._is_failing = False
 
-    def run(self) -> None:
-        """Watch for ever."""
-        while True:
-            eventlet.sleep(self._seconds)
-            try:
-                self.check()
-            except Exception as error:  # noqa: BLE001 - logged below
-                # The next look may succeed; without one, no key would ever be revoked again.
-                self._failed(error)
-            else:
-                self._is_failing = False
-
-    def _failed(self, error: Exception) -> None:
-        if self._is_failing:
-            return  # said already
-        self._is_failing = True
-        self._logger.log(
-            LogRecord(
-                level=Level.ERROR,
-                event="socket.failed",
-                message=without_secrets(
-                    f"looking for revoked keys: {type(error).__name__}: {error}"
-                ),
-                failure=Failure.of(error),
-            )
-        )
-
-    def check(self) -> None:
-        """Look once."""
+    def look(self) -> None:
+        """End the sockets whose key is revoked or expired."""
         in_use = self._sockets.keys_in_use()
         if in_use and (revoked := self._revoked_among(in_use)):
             self._sockets.part_with(revoked)

@@ -6,31 +6,49 @@ two tables. Each socket knows its rooms, so that leaving costs what its own room
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import eventlet
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from socketio import Manager
 from socketio.packet import EVENT
 
 from logger_lib import JsonObject
+from webapp.access.room_tokens import RoomClaims
+from webapp.errors import envelope
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.connection import Connection
+from webapp.realtime.expiry import Expiries
 
 if TYPE_CHECKING:
     from webapp.realtime.server import GatewayServer
 
 NAMESPACE = "/"
 
+ENDED = "herald.ended"
+"""The event that tells a socket why it is disconnected: the packet that does it cannot."""
+
+KEY_REVOKED, TOKEN_EXPIRED = "key_revoked", "token_expired"
+"""The codes of its error."""
+
+ENDS_A_TURN = 100
+"""How many sockets are ended before others get their turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class SocketOwner:
-    """On whose behalf a socket is connected. ``key_id`` is ``None`` where anyone may connect."""
+    """On whose behalf a socket is connected. ``key_id`` is ``None`` where anyone may connect.
+
+    With a room token it is the key that the token was made with.
+    """
 
     app_id: str
     key_id: str | None
+    claims: RoomClaims | None = None
+    """Those of its room token; ``None`` where it may join every room of its app."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +85,9 @@ class RoomManager(Manager):
         self._members: dict[str, _Member] = {}
         self._sids: dict[str, str] = {}
         self._apps: dict[str, _App] = {}
+        self._expiries = Expiries()
+        self.ended = 0
+        """How many sockets were ended for good, as their key or token was over."""
 
     @property
     def socket_count(self) -> int:
@@ -76,6 +97,25 @@ class RoomManager(Manager):
     def admit(self, sid: str, owner: SocketOwner) -> None:
         """Take ``sid`` in as a socket of ``owner``'s app; it gets events once it is connected."""
         self._members[sid].owner = owner
+        if owner.claims is not None:
+            self._expiries.add(sid, owner.claims.expires_at)
+
+    def renew(self, sid: str, owner: SocketOwner) -> list[str]:
+        """Have ``sid`` be connected on behalf of ``owner``, of the same app, from now on.
+
+        Returns the rooms that it is taken out of, as the room token does not allow them.
+        """
+        self._forget_expiry(self.owner_of(sid), sid)
+        self.admit(sid, owner)
+        rooms = self.rooms_of(sid)
+        lost = sorted(room for room in rooms if owner.claims and not owner.claims.allows(room))
+        for room in lost:
+            self.leave(sid, room)
+        return lost
+
+    def _forget_expiry(self, owner: SocketOwner, sid: str) -> None:
+        if owner.claims is not None:
+            self._expiries.remove(sid, owner.claims.expires_at)
 
     def owner_of(self, sid: str) -> SocketOwner:
         """Return on whose behalf ``sid`` is connected; ``KeyError`` where it is not admitted."""
@@ -113,15 +153,48 @@ class RoomManager(Manager):
 
     def part_with(self, key_ids: Collection[str]) -> None:
         """End the sockets of these keys for good: their clients do not come back by themselves."""
-        parting = [
-            member
-            for member in self._members.values()
-            if member.owner and member.owner.key_id in key_ids
-        ]
-        for member in parting:
-            self.server.disconnect(member.sid)
-            # Not closed here: the client would take that for the reason, and come back.
-            self.server.eio.await_login(member.connection.sid)
+        self._end_all(
+            list(self._members),
+            lambda owner: owner.key_id in key_ids,
+            envelope(KEY_REVOKED, "the API key was revoked or has expired: connect with another"),
+        )
+
+    def part_with_expired(self, now: float) -> None:
+        """End the sockets whose room token is over at ``now``, Unix time, for good."""
+        self._end_all(
+            self._expiries.due(now),
+            lambda owner: owner.claims is not None and owner.claims.expires_at <= now,
+            envelope(TOKEN_EXPIRED, "the room token has expired: connect with another"),
+        )
+
+    def _end_all(
+        self, sids: Sequence[str], is_over: Callable[[SocketOwner], bool], why: JsonObject
+    ) -> None:
+        packet = self.server.packet_class(EVENT, data=[ENDED, why], binary=False)
+        told = EnginePacket(MESSAGE, packet.encode())
+        ended = 0
+        for sid in sids:
+            # Anything may have come of it in the turn that the others had.
+            member = self._members.get(sid)
+            if member is None or member.owner is None or not is_over(member.owner):
+                continue
+            try:
+                self._end(member, told)
+            except Exception:
+                # This one must not keep the others from ending.
+                self.server.eio.logger.exception("ending a socket")
+            ended += 1
+            if not ended % ENDS_A_TURN:
+                eventlet.sleep(0)
+
+    def _end(self, member: _Member, told: EnginePacket) -> None:
+        if not self.is_connected(member.sid, NAMESPACE):
+            return
+        self.ended += 1
+        member.connection.send(told)
+        self.server.disconnect(member.sid)
+        # Not closed here: the client would take that for the reason, and come back.
+        self.server.eio.await_login(member.connection.sid)
 
     def deliver(
         self,
@@ -218,7 +291,10 @@ class RoomManager(Manager):
             return
         self._broadcasts.forget(sid)
         self._sids.pop(member.connection.sid, None)
-        if member.owner is None or not member.connected:
+        if member.owner is None:
+            return
+        self._forget_expiry(member.owner, sid)
+        if not member.connected:
             return
         app_id = member.owner.app_id
         for room in member.rooms:
