@@ -15,6 +15,7 @@ from socketio.exceptions import ConnectionError as CannotConnect
 from logger_lib import JsonObject, JsonValue
 from tests.realtime.conftest import Clients
 from tests.realtime.test_rooms import connect, make_server
+from tests.services.crowd import Crowd
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.node import NodeProcess, NodeSocket
 from webapp.access.room_tokens import RoomClaims
@@ -25,6 +26,7 @@ from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
 
 BOTH = (Scope.PUBLISH, Scope.SUBSCRIBE)
 TRANSPORTS = [["websocket"], ["polling"]]
+CROWD = 300
 SEALED = "0123456789abcdef0123456789abcdef"
 
 
@@ -121,6 +123,19 @@ def test_expiry(gateway: HeraldServer, key: str, node: NodeProcess, transports: 
     refused = node.open(gateway.url, token, transports, reconnection=False)
     message, _data = refused.wait_for("connect_error")
     assert "POST /tokens" in str(message)
+
+
+def test_a_crowd_expires(gateway: HeraldServer, key: str) -> None:
+    """All whose tokens end in one second are told so, and disconnected, within the next."""
+    token, ends = issue(gateway, key, "a", ttl=6)
+    with Crowd(gateway.port, CROWD, token) as crowd:
+        assert time.time() < ends, "the machine is too slow to connect them in time"
+        everyone = crowd.members
+        crowd.read_until(lambda: all(member.parted for member in everyone), "the ends", 20)
+        took = time.time() - ends
+        assert all('"token_expired"' in member.events[-1] for member in everyone)
+    print(f"\nexpiry of {CROWD} at once: the last {took:.2f} s after the token")
+    assert took < 1
 
 
 def test_connecting_anew(gateway: HeraldServer, key: str, clients: Clients) -> None:

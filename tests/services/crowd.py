@@ -42,6 +42,9 @@ class Member:
         self.close_code: int | None = None
         self.close_reason = ""
         self.ended = False
+        self.parted = False
+        """Whether the server has taken it out, and left the connection open."""
+
         given = {"Host": f"127.0.0.1:{port}", **UPGRADE}
         lines = [f"GET {WEBSOCKET_PATH} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items()), "", ""]
         self.socket.sendall("\r\n".join(lines).encode())
@@ -114,6 +117,8 @@ class Member:
         elif text.startswith("43"):
             assert json.loads(text[3:])[0]["ok"], text
             self.rooms += 1
+        elif text == "41":
+            self.parted = True
         else:
             raise AssertionError(text)
 
