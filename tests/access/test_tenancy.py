@@ -22,6 +22,11 @@ ROOM = "orders"
 TENANTLESS = {
     "GET /health/live": "says of the process alone",
     "GET /health/ready": "says of the process alone",
+    "GET /auth/google": "begins a sign-in, whoever asks",
+    "GET /auth/google/callback": "takes what the issuer says",
+    "GET /auth/login": "shows a button",
+    "POST /auth/login": "takes a link's token, which nobody can guess",
+    "POST /auth/logout": "removes the caller's own cookie",
 }
 
 
@@ -34,7 +39,7 @@ def claims_of(token: str) -> JsonObject:
 
 @dataclass
 class Tenant:
-    """An app with a key of all scopes, a room token for a subject, and a socket by each."""
+    """A user, their app with a key of all scopes, a room token for a subject, a socket by each."""
 
     server: HeraldServer
     stack: ExitStack
@@ -44,7 +49,13 @@ class Tenant:
     """Stands in the data of every event."""
 
     def __post_init__(self) -> None:
-        self.key = self.server.issue_key(*Scope, app=self.app)
+        self.user_token = self.server.sign_in(self.app)
+        self.user_id = str(claims_of(self.user_token)["sub"])
+        app: JsonObject = {"appName": self.app, "appUrl": "https://app.example"}
+        assert self.call("POST", "/auth/register", app, self.user_token).status_code == 201
+        wanted: JsonObject = {"appName": self.app, "scopes": [str(scope) for scope in Scope]}
+        issued = self.call("POST", "/auth/api-key", wanted, self.user_token)
+        self.key = str(issued.json()["apiKey"])
         self.app_id = str(claims_of(self.key)["app"])
         self.key_id = str(claims_of(self.key)["jti"])
         self.token = self.room_token()
@@ -116,7 +127,7 @@ class World:
     def secrets(self) -> list[str]:
         """What no answer to the second tenant may have in it."""
         first = self.first
-        return [first.mark, first.subject, first.key_id, *self.sids]
+        return [first.mark, first.subject, first.key_id, first.user_id, *self.sids]
 
     def attempt(self, what: str, *, let_through: bool) -> None:
         """Take note of one try."""
@@ -126,7 +137,8 @@ class World:
 
     def attack(self, what: str, answer: requests.Response) -> None:
         """Take note of one call, which gets through where its answer tells of the first tenant."""
-        assert answer.status_code < 500, (what, answer.text)
+        # 501 says that nobody could sign people in here.
+        assert answer.status_code < 500 or answer.status_code == 501, (what, answer.text)
         told = [secret for secret in self.secrets if secret in answer.text]
         self.attempt(what, let_through=bool(told))
 
@@ -238,12 +250,65 @@ def issue_token(world: World) -> None:
     world.attempt("POST /tokens", let_through=claims["app"] != second.app_id)
 
 
+def look_around(world: World) -> None:
+    """Ask as the second user for what is theirs, and what may be the first one's."""
+    first, second = world.first, world.second
+    for path in ("/auth/profile", "/auth/apps"):
+        for query in ("", f"?user={first.user_id}&id={first.user_id}&owner={first.user_id}"):
+            world.attack(f"GET {path}", second.call("GET", path + query, None, second.user_token))
+
+
+def list_keys(world: World) -> None:
+    """List the keys of the first one's app."""
+    for name in (world.first.app, world.first.app_id):
+        path = f"/auth/api-key?appName={name}"
+        answer = world.second.call("GET", path, None, world.second.user_token)
+        world.attempt("GET /auth/api-key", let_through=answer.status_code != 404)
+
+
+def issue_key(world: World) -> None:
+    """Have a key of the first one's app."""
+    for name in (world.first.app, world.first.app_id):
+        body: JsonObject = {"appName": name, "scopes": ["read"]}
+        answer = world.second.call("POST", "/auth/api-key", body, world.second.user_token)
+        world.attempt("POST /auth/api-key", let_through=answer.status_code != 404)
+
+
+def register(world: World) -> None:
+    """Register an app of the first one's name: that is another app, whose keys open no other."""
+    second, name = world.second, world.first.app
+    body: JsonObject = {"appName": name, "appUrl": "https://app.example"}
+    answer = second.call("POST", "/auth/register", body, second.user_token)
+    world.attack("POST /auth/register", answer)
+    wanted: JsonObject = {"appName": name, "scopes": ["read"]}
+    issued = second.call("POST", "/auth/api-key", wanted, second.user_token)
+    key = str(issued.json()["apiKey"])
+    is_first = claims_of(key)["app"] == world.first.app_id
+    world.attempt("a key of an app of the same name", let_through=is_first)
+    world.attack("GET /events by it", second.call("GET", "/events", None, key))
+
+
+def revoke(world: World) -> None:
+    """Revoke the first one's key."""
+    for named in ({"apiKey": world.first.key}, {"id": world.first.key_id}):
+        body: JsonObject = {**named}
+        answer = world.second.call("POST", "/auth/revoke", body, world.second.user_token)
+        world.attempt("POST /auth/revoke", let_through=answer.status_code != 404)
+    assert world.first.call("GET", "/events?limit=1").ok
+
+
 ENDPOINTS: dict[str, Callable[[World], None]] = {
     "POST /events": publish,
     "POST /events/batch": publish_batch,
     "GET /events": search,
     "GET /events/<uuid:event_id>": find,
     "POST /tokens": issue_token,
+    "GET /auth/profile": look_around,
+    "GET /auth/apps": look_around,
+    "GET /auth/api-key": list_keys,
+    "POST /auth/api-key": issue_key,
+    "POST /auth/register": register,
+    "POST /auth/revoke": revoke,
 }
 
 
