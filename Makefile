@@ -26,7 +26,7 @@ READ_ENV = if [ -f .env ]; then number=0; while IFS= read -r line || [ -n "$$lin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test coverage lint format key keys lock bench
+.PHONY: help run test coverage lint format key keys users lock bench
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -63,6 +63,9 @@ key: .venv/runtime  ## print a fresh API key: KEY=$(make -s key)
 
 keys: .venv/runtime  ## issue, list and revoke API keys: make keys ARGS="list"
 	@$(READ_ENV); exec .venv/bin/flask --app webapp keys $(ARGS)
+
+users: .venv/runtime  ## make a link to sign in with, list users: make users ARGS="login-link"
+	@$(READ_ENV); exec .venv/bin/flask --app webapp users $(ARGS)
 
 bench: .venv/development  ## measure Herald beside its peers, a quarter of an hour; ARGS=--quick: a minute
 	.venv/bin/python -m bench.run $(ARGS)

@@ -7,11 +7,15 @@ from gunicorn.arbiter import Arbiter
 
 from webapp import capacity
 from webapp.settings import Settings, SettingsInvalid
+from webapp.stderr import make_prompt
 
 try:
     settings = Settings.from_environment(os.environ)
 except SettingsInvalid as error:
     sys.exit(str(error))
+
+# Before Gunicorn makes its own log of it; the worker inherits it.
+make_prompt()
 
 wsgi_app = "wsgi:app"
 bind = f"0.0.0.0:{settings.port}"

@@ -26,12 +26,12 @@ from logger_lib.group import LoggerGroup
 from logger_lib.identifier import Identifier, identifier_of
 from logger_lib.ids import uuid7
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.limits import Limits
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import Limits
 from logger_lib.record import Level, LogRecord, delivery_record, event_record
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 
 __all__ = [
     "DRIVERS",

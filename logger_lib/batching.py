@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 
 from logger_lib import record_json
 from logger_lib.counters import Counters
-from logger_lib.dead_letters import DeadLetters
 from logger_lib.errors import RecordsRejected
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import Logger, LoggerFactory
 from logger_lib.notice import Notice
-from logger_lib.pipeline import Pipeline
+from logger_lib.pipeline.dead_letters import DeadLetters
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
+from logger_lib.pipeline.pipeline import Pipeline
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal
-from logger_lib.spool import Spool, SpoolPlace
+from logger_lib.spool.spool import Spool, SpoolPlace
 
 _RECORD_BYTES = 600
 _CONTAINER_BYTES = 64

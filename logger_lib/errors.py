@@ -79,12 +79,17 @@ class DestinationUnreachable(LoggerLibError):
 
 
 class ReadTooLong(LoggerLibError):
-    """What was asked for is too rare among what has to be looked at for it."""
+    """What was asked for is too rare among what has to be looked at for it.
 
-    def __init__(self, seconds: float) -> None:
+    ``reached`` is the id that the read came to: what was found until there was handed on, and
+    ``LogQuery.before`` goes on from it. None: it came nowhere.
+    """
+
+    def __init__(self, seconds: float, reached: str | None = None) -> None:
         super().__init__(
-            f"nothing more was found in {seconds:g} s: ask for less, such as a shorter time"
+            f"not all was found in {seconds:g} s: ask for less, such as a shorter time"
         )
+        self.reached = reached
 
 
 class RecordsRejected(LoggerLibError):

@@ -117,7 +117,10 @@ class _Member:
 
     @property
     def lost(self) -> int:
-        return self.failed + self._told(lambda: self.logger.lost, 0)
+        return self.failed + self._told(self._ask_lost, 0)
+
+    def _ask_lost(self) -> int:
+        return self.logger.lost
 
     def flush(self, timeout: float) -> bool:
         since = time.monotonic() - _LOSS_SECONDS

@@ -6,14 +6,16 @@ Nothing outside a factory knows which logger or reader it talks to.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 from logger_lib.counters import Counters
 from logger_lib.errors import DestinationNotReadable
 from logger_lib.record import LogRecord
+
+_STREAMED_AT_ONCE = 100
 
 
 class Logger(ABC):
@@ -95,6 +97,21 @@ class LogReader(ABC):
         Only records older than the record id ``query.before`` are returned, so that the last id
         of one page asks for the next.
         """
+
+    def stream(self, query: LogQuery) -> Iterator[LogRecord]:
+        """Yield what ``read`` returns, without having all of it in memory.
+
+        Here a hundred records at a time are; a reader may know a closer bound.
+        """
+        left = query.limit
+        while left > 0:
+            some = replace(query, limit=min(left, _STREAMED_AT_ONCE))
+            records = self.read(some)
+            yield from records
+            if len(records) < some.limit:
+                return
+            left -= some.limit
+            query = replace(query, before=records[-1].id)
 
 
 class LoggerFactory(ABC):

@@ -3,13 +3,14 @@
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from logger_lib.escape import escape
 
 _LONGEST_REASON = 300
 _QUIET_SECONDS = 60.0
 """A destination that fails and recovers all the time is not told of more often."""
-_TROUBLE = ("cannot write", "too late", "cannot keep")
+_TROUBLE = ("cannot write", "too late", "cannot keep", "cannot set aside")
 
 
 class Notice:
@@ -40,6 +41,10 @@ class Notice:
             f"cannot keep records on disk: {_reason(error)}; new ones are turned away until it can",
         )
 
+    def cannot_set_aside(self, error: BaseException, fate: str) -> None:
+        """Say why there can be no dead letters, and what becomes of the records."""
+        self._say("cannot set aside", f"cannot keep dead letters: {_reason(error)}; {fate}")
+
     def refused(self, refusals: Sequence[str], fate: str) -> None:
         """Say that some records can never be written there, and where they are instead."""
         self._say(
@@ -48,9 +53,31 @@ class Notice:
             f"{escape(refusals[0])[:_LONGEST_REASON]}; {fate}",
         )
 
+    def cannot_index(self, error: BaseException) -> None:
+        """Say why the destination has not all of its indexes, and what to do about it."""
+        self._say(
+            "cannot index",
+            f"cannot make its indexes: {_reason(error)}; records are written all the same, reading "
+            "is slow or what is old stays. Let its user make and change indexes; it is tried again",
+        )
+
+    def indexed(self) -> None:
+        """Say, where it was said that there are not, that there are all indexes."""
+        if "cannot index" in self._said:
+            self._said.discard("cannot index")
+            self._print("has its indexes")
+
     def unreadable(self, lines: int) -> None:
         """Say that the spool had lines that are cut off or damaged."""
         self._say("unreadable", f"left out {lines} lines of its spool that cannot be read")
+
+    def cannot_take_over(self, path: Path, error: OSError, files: int) -> None:
+        """Say why ``path``, the first of so many files, stays where it is in the spool."""
+        self._say(
+            "cannot take over",
+            f"cannot take over {files} files of its spool, the first {escape(str(path))}: "
+            f"{_reason(error)}; they stay, and are tried again",
+        )
 
     def too_slow(self) -> None:
         """Say that the buffer in front of the destination was full."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from logger_lib.lifetime import open_pipelines
+from logger_lib.pipeline.lifetime import open_pipelines
 from tests.services import herald as servers
 from tests.services.herald import HeraldServer, wait_until
 

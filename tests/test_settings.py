@@ -55,6 +55,13 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         sentry_dsn=None,
         sentry_environment=None,
         secret_key=None,
+        public_url=None,
+        oidc_issuer=None,
+        oidc_client_id=None,
+        oidc_client_secret=None,
+        google_client_id=None,
+        google_client_secret=None,
+        sign_in_allowed=(),
     )
 
 
@@ -84,6 +91,11 @@ def test_every_variable_is_read() -> None:
             "SENTRY_DSN": "https://key@sentry.example/1",
             "SENTRY_ENVIRONMENT": "staging",
             "SECRET_KEY": _SECRET,
+            "PUBLIC_URL": "https://Herald.example.com/",
+            "OIDC_ISSUER": "https://issuer.example.com/realms/one",
+            "OIDC_CLIENT_ID": "herald",
+            "OIDC_CLIENT_SECRET": "its secret",
+            "SIGN_IN_ALLOWED": "Ada@example.com, @example.org",
             "UNRELATED": "x",
         }
     )
@@ -110,6 +122,13 @@ def test_every_variable_is_read() -> None:
         sentry_dsn="https://key@sentry.example/1",
         sentry_environment="staging",
         secret_key=_SECRET,
+        public_url="https://herald.example.com",
+        oidc_issuer="https://issuer.example.com/realms/one",
+        oidc_client_id="herald",
+        oidc_client_secret="its secret",
+        google_client_id=None,
+        google_client_secret=None,
+        sign_in_allowed=("ada@example.com", "@example.org"),
     )
 
 
@@ -132,6 +151,11 @@ def test_all_errors_are_named_at_once() -> None:
         "SENTRY_DSN": "https://[",
         "SENTRY_ENVIRONMENT": "None",
         "SECRET_KEY": "short",
+        "PUBLIC_URL": "herald.example.com",
+        "OIDC_ISSUER": "http://issuer.example.com",
+        "OIDC_CLIENT_ID": "",
+        "OIDC_CLIENT_SECRET": "",
+        "SIGN_IN_ALLOWED": "ada",
     }
     problems = _problems(**wrong)
     assert problems.keys() == wrong.keys()
@@ -155,6 +179,11 @@ def test_all_errors_are_named_at_once() -> None:
         ("RATE_LIMIT_AUTH", "30/fortnight"),
         ("RATE_LIMIT_AUTH", "none"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("PUBLIC_URL", "https://example.com/herald"),
+        ("OIDC_ISSUER", "https://"),
+        ("OIDC_ISSUER", "https://issuer.example.com/?tenant=1"),
+        ("SIGN_IN_ALLOWED", "example.com"),
+        ("SIGN_IN_ALLOWED", "ada@"),
         ("DATABASE_URL", "no url"),
         ("DATABASE_URL", "sqlite://"),
         ("DATABASE_URL", "sqlite:///:memory:"),
@@ -199,6 +228,30 @@ def test_logger_without_its_address_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"OIDC_ISSUER": "https://i.example"}, {"OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}),
+        ({"OIDC_CLIENT_ID": "herald"}, {"OIDC_ISSUER", "OIDC_CLIENT_SECRET"}),
+        ({"GOOGLE_CLIENT_ID": "g"}, {"GOOGLE_CLIENT_SECRET"}),
+        ({"GOOGLE_CLIENT_SECRET": "g"}, {"GOOGLE_CLIENT_ID"}),
+        (
+            {
+                "OIDC_ISSUER": "http://localhost:9400",
+                "OIDC_CLIENT_ID": "herald",
+                "OIDC_CLIENT_SECRET": "s",
+                "GOOGLE_CLIENT_ID": "g",
+                "GOOGLE_CLIENT_SECRET": "g",
+            },
+            {"GOOGLE_CLIENT_ID"},
+        ),
+    ],
+)
+def test_an_issuer_is_given_whole_and_alone(given: dict[str, str], named: set[str]) -> None:
+    """Half an issuer, or two of them, refuse the start by the name of what has to change."""
+    assert _problems(**given).keys() == named
+
+
+@pytest.mark.parametrize(
     ("given", "driver"),
     [
         ("postgres://u@db/h", "postgresql+pg8000://u@db/h"),
@@ -228,6 +281,9 @@ def test_credentials_stay_out_of_sight() -> None:
         "REDIS_URL": "redis://:hidden3@r",
         "SENTRY_DSN": "https://hidden4@s/1",
         "SECRET_KEY": "hidden5" * 5,
+        "OIDC_ISSUER": "https://issuer.example.com",
+        "OIDC_CLIENT_ID": "herald",
+        "OIDC_CLIENT_SECRET": "hidden6",
     }
     assert "hidden" not in repr(Settings.from_environment(environ))
     with pytest.raises(SettingsInvalid) as caught:

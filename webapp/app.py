@@ -1,12 +1,12 @@
 """The composition root: the one place that names concrete classes and joins them."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TextIO
 
-from flask import Flask
+from flask import Blueprint, Flask
 from flask_pymongo import PyMongo
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
@@ -31,7 +31,7 @@ from logger_lib.destinations.mongodb import (
 from logger_lib.destinations.sentry import SentryLoggerFactory
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 from webapp import capacity
 from webapp.access.cli import make_keys_cli
 from webapp.access.first_key import DEFAULT_APP
@@ -42,6 +42,7 @@ from webapp.access.rate_limits import Kind, RateLimits
 from webapp.access.refusals import Refusals
 from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
+from webapp.access.views import Owning, make_owner_blueprint
 from webapp.audit import AuditTrail
 from webapp.drain import Drain
 from webapp.end import End
@@ -74,6 +75,14 @@ from webapp.short_way import ShortWay
 from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
+from webapp.users.cli import make_users_cli
+from webapp.users.current_user import CurrentUser
+from webapp.users.login_links import LoginLinks
+from webapp.users.oidc import Issuer, issuer_settings
+from webapp.users.sessions import Sessions, use_session_cookie
+from webapp.users.user_tokens import UserTokens
+from webapp.users.users import Users
+from webapp.users.views import SignIn, make_users_blueprint
 from webapp.worker import DRAIN
 
 
@@ -84,6 +93,7 @@ class Access:
     database: Database
     keys: ApiKeys
     gate: Gate
+    signer: KeySigner
     secret: str = field(repr=False)
 
 
@@ -139,8 +149,13 @@ def _build_app(settings: Settings) -> Flask:
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
-    app.cli.add_command(make_keys_cli(lambda: access.keys))
-    app.cli.add_command(make_events_cli(lambda: log, access.keys.find_app))
+    sign_in = _make_sign_in(app, settings, access, AuditTrail(events_logger))
+    app.register_blueprint(make_users_blueprint(sign_in))
+    app.register_blueprint(_make_owner_blueprint(access, sign_in))
+    shell_audit = AuditTrail(_shell_logger(factories))
+    app.cli.add_command(make_keys_cli(lambda: access.keys, lambda: shell_audit))
+    app.cli.add_command(make_users_cli(lambda: sign_in.users, lambda: sign_in.links))
+    app.cli.add_command(make_events_cli(lambda: log, lambda name: access.keys.apps.find(name).id))
     start = Start(
         settings,
         access.keys,
@@ -150,6 +165,7 @@ def _build_app(settings: Settings) -> Flask:
             RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
             *_retention(settings, factories.values()),
         ],
+        login_link=sign_in.links.make if sign_in.issuer is None else None,
     )
     drain = app.extensions[DRAIN] = Drain(
         sockets,
@@ -178,7 +194,51 @@ def _make_access(settings: Settings) -> Access:
     signer = KeySigner(secret)
     database.migrate()
     keys = ApiKeys(database, signer)
-    return Access(database, keys, Gate(keys, signer), secret)
+    return Access(database, keys, Gate(keys, signer), signer, secret)
+
+
+def _make_sign_in(app: Flask, settings: Settings, access: Access, audit: AuditTrail) -> SignIn:
+    use_session_cookie(app, access.secret)
+    users, sessions = Users(access.database), Sessions()
+    tokens = UserTokens(access.secret)
+    issuer = issuer_settings(settings)
+    return SignIn(
+        users=users,
+        links=LoginLinks(
+            access.database, settings.public_url or f"http://localhost:{settings.port}"
+        ),
+        tokens=tokens,
+        sessions=sessions,
+        current=CurrentUser(users, tokens, sessions),
+        audit=audit,
+        issuer=None if issuer is None else Issuer(app, issuer),
+        allowed=settings.sign_in_allowed,
+        public_url=settings.public_url,
+    )
+
+
+def _make_owner_blueprint(access: Access, sign_in: SignIn) -> Blueprint:
+    return make_owner_blueprint(
+        Owning(
+            apps=access.keys.apps,
+            keys=access.keys,
+            signer=access.signer,
+            audit=sign_in.audit,
+            current=sign_in.current,
+        )
+    )
+
+
+def _shell_logger(factories: Mapping[str, LoggerFactory]) -> LoggerGroup:
+    """Return what a command writes its audit to: not to its own output, where that can be."""
+    group = LoggerGroup(
+        {
+            name: factory.create_logger("audit")
+            for name, factory in factories.items()
+            if name != "console"
+        }
+    )
+    return group.durable_members if group.durable else group
 
 
 def _first_reader(factories: Iterable[LoggerFactory]) -> LogReader | None:
@@ -324,6 +384,6 @@ def _make_sockets(
         limits=limits,
         refusals=refusals,
         max_sockets=settings.max_sockets,
-        open_app_id=access.keys.ensure_app(DEFAULT_APP) if is_open else None,
+        open_app_id=access.keys.apps.ensure(DEFAULT_APP) if is_open else None,
     ).register(sockets)
     return sockets

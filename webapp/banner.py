@@ -17,16 +17,22 @@ FIRST_EVENT = """{
 }"""
 
 
-def banner(settings: Settings, first_key: str | None) -> str:
+def banner(settings: Settings, first_key: str | None, login_link: str | None = None) -> str:
     """Return the text shown when the server has started.
 
-    ``first_key`` is the token that this start has made; it is shown this once.
+    ``first_key`` is the token that this start has made, ``login_link`` a link that signs the
+    operator in; both are shown this once.
     """
     address = f"http://localhost:{settings.port}"
     hint = (
         "This first start made the key. It is not shown again: 'make key' prints a fresh one."
         if first_key
         else "$KEY is an API key: KEY=$(make -s key) makes a fresh one."
+    )
+    sign_in = (
+        f"\nSign in, once, within 15 minutes, to register apps and issue keys:\n\n{login_link}\n"
+        if login_link
+        else ""
     )
     places = "\n".join(f"  {_place(name, settings)}" for name in settings.event_loggers)
     return f"""
@@ -40,6 +46,7 @@ curl -i {address}/events \\
   -d '{FIRST_EVENT}'
 
 {hint}
+{sign_in}
 The log goes to:
 {places}
 """

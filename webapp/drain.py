@@ -12,11 +12,14 @@ from webapp.realtime.server import SocketServer
 POLL = 0.02
 QUIET = 0.1
 """How long no request must have been open: one that was accepted may not have been read yet."""
-FLUSH_SHARE = 0.5
-"""The part of the time that is kept for flushing when requests take long to end."""
+LEAST_SECONDS = 0.1
+"""What each part may take whose time is over."""
 
-FLUSH_END = 0.9
-"""When the flush has to be done; what is left is for closing, and for saying what was lost."""
+# Of the time that there is, when each part has to be done.
+REQUESTS_END = 0.45
+FLUSH_END = 0.8
+CLOSE_END = 0.88
+"""What is left then is for all that ends with the process."""
 
 
 class Drain:
@@ -27,7 +30,7 @@ class Drain:
         sockets: SocketServer,
         logger: Logger,
         on_serving: Callable[[], None],
-        on_end: Callable[[], None],
+        on_end: Callable[[float], None],
     ) -> None:
         self._sockets = sockets
         self._logger = logger
@@ -55,11 +58,15 @@ class Drain:
         started = time.monotonic()
         self.draining = True
         self._sockets.close_all()
-        answered = _wait_for_quiet(requests_open, started + seconds * (1 - FLUSH_SHARE), beat)
-        flushed = self._logger.flush(max(0.1, started + seconds * FLUSH_END - time.monotonic()))
-        self._logger.close(max(0.1, started + seconds - time.monotonic()))
-        self._on_end()
+        answered = _wait_for_quiet(requests_open, started + seconds * REQUESTS_END, beat)
+        flushed = self._logger.flush(_left(started + seconds * FLUSH_END))
+        self._logger.close(_left(started + seconds * CLOSE_END))
+        self._on_end(_left(started + seconds))
         return answered and flushed
+
+
+def _left(until: float) -> float:
+    return max(LEAST_SECONDS, until - time.monotonic())
 
 
 def _wait_for_quiet(

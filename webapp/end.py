@@ -2,10 +2,14 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 PATIENCE_SECONDS = 1.0
 """How long each step may take: a destination that hangs must not hold up the end."""
+
+LEAST_SECONDS = 0.05
+"""How long a step may take whose turn comes when the time for all is over."""
 
 
 class End:
@@ -14,13 +18,15 @@ class End:
     def __init__(self, steps: Mapping[str, Callable[[], None]]) -> None:
         self._steps = dict(steps)
 
-    def __call__(self) -> None:
-        """Take every step."""
+    def __call__(self, seconds: float) -> None:
+        """Take every step, within about ``seconds`` together."""
+        deadline = time.monotonic() + seconds
         for what, step in self._steps.items():
             # In a thread of its own, as a wait in a driver cannot be broken off without harm.
             taken = threading.Thread(target=_take, args=(what, step), daemon=True)
             taken.start()
-            taken.join(PATIENCE_SECONDS)
+            left = max(LEAST_SECONDS, deadline - time.monotonic())
+            taken.join(min(PATIENCE_SECONDS, left))
             if taken.is_alive():
                 sys.stderr.write(f"Herald: at the end, {what} took too long.\n")
 

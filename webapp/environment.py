@@ -29,6 +29,11 @@ _SENTRY_ENVIRONMENT = re.compile(r"(?!None$)[^\s/]{1,64}\Z")
 _RATE = re.compile(r"[1-9]\d{0,8}/(?:second|minute|hour|day)")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
+_ALLOWED = re.compile(r"[^@\s]*@[^@\s]+")
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that are this one: what is sent to them goes over no network."""
+
 
 class SocketAuth(StrEnum):
     """Who may connect a socket."""
@@ -70,6 +75,25 @@ def _origins(value: str) -> tuple[str, ...]:
 def _is_origin(origin: str) -> bool:
     scheme, _, host = origin.partition("://")
     return scheme in {"http", "https"} and _HOST.fullmatch(host) is not None
+
+
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    _require(secure and bool(parts.hostname) and not (parts.query or parts.fragment))
+    return value
+
+
+def _public_url(value: str) -> str:
+    origin = value.rstrip("/").lower()
+    _require(_is_origin(origin))
+    return origin
+
+
+def _addresses_allowed(value: str) -> tuple[str, ...]:
+    allowed = tuple(part.lower() for part in split(value))
+    _require(all(map(_ALLOWED.fullmatch, allowed)))
+    return allowed
 
 
 def _networks(value: str) -> tuple[Network, ...]:
@@ -344,7 +368,67 @@ class Environment(Schema):
         metadata=_about(
             "",
             f"at least {LEAST_SECRET} characters, made at random",
-            "What API keys are signed with: a new one makes every issued key invalid. Without it"
-            " one is made and kept in HERALD_HOME/secret_key.",
+            "What API keys and sessions are signed with: a new one makes every issued key invalid,"
+            " and signs everybody out. Without it one is made and kept in HERALD_HOME/secret_key.",
+        ),
+    )
+    public_url = fields.Function(
+        data_key="PUBLIC_URL",
+        deserialize=_public_url,
+        load_default=None,
+        metadata=_about(
+            "",
+            "https:// or http:// with a host and no path, such as https://herald.example.com",
+            "The address at which people reach Herald, for sign-in links and the address to which"
+            " an issuer sends them back. Unset, the link names localhost, and the issuer is given"
+            " the host of the request.",
+        ),
+    )
+    oidc_issuer = fields.Function(
+        data_key="OIDC_ISSUER",
+        deserialize=_issuer,
+        load_default=None,
+        metadata=_about(
+            "",
+            "the https:// address of an OpenID Connect issuer (http:// on this host alone)",
+            "Who signs people in, by OpenID Connect. Register"
+            " <PUBLIC_URL>/auth/google/callback with it as the redirect URI. Without an issuer one"
+            " signs in by a link that works once: flask --app webapp users login-link.",
+        ),
+    )
+    oidc_client_id = fields.String(
+        data_key="OIDC_CLIENT_ID",
+        load_default=None,
+        metadata=_about("", "text", "What OIDC_ISSUER calls this Herald."),
+    )
+    oidc_client_secret = fields.String(
+        data_key="OIDC_CLIENT_SECRET",
+        load_default=None,
+        metadata=_about("", "text", "What this Herald proves to OIDC_ISSUER with that it is it."),
+    )
+    google_client_id = fields.String(
+        data_key="GOOGLE_CLIENT_ID",
+        load_default=None,
+        metadata=_about(
+            "",
+            "text",
+            "With GOOGLE_CLIENT_SECRET short for the issuer https://accounts.google.com.",
+        ),
+    )
+    google_client_secret = fields.String(
+        data_key="GOOGLE_CLIENT_SECRET",
+        load_default=None,
+        metadata=_about("", "text", "The secret that Google gives with GOOGLE_CLIENT_ID."),
+    )
+    sign_in_allowed = fields.Function(
+        data_key="SIGN_IN_ALLOWED",
+        deserialize=_addresses_allowed,
+        load_default=(),
+        metadata=_about(
+            "",
+            "a comma list of e-mail addresses and domains such as ada@example.com,@example.org",
+            "Who may sign in through the issuer, by an e-mail address that it has verified. Unset,"
+            " everybody may whom the issuer knows: with Google that is the whole world. Each sees"
+            " the apps of their own alone.",
         ),
     )

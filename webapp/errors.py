@@ -3,14 +3,18 @@
 HeraldError
 ├── MalformedBody        400  the body is not JSON; says line and column
 ├── Unauthorized         401  no key, or one that is not known (any more)
-├── Forbidden            403  the key lacks the scope
+├── Forbidden            403  the key lacks the scope, or a form its CSRF token
+├── SignInRefused        403  the issuer, or a link, does not say who this is
 ├── NotFound             404  there is no such thing, or it is another's
 ├── CallInProgress       409  another host is at the same Idempotency-Key; says when to come back
+├── AppNameTaken         409  the owner has an app of this name
+├── LimitReached         409  as many as there may be are there
 ├── UnsupportedMedia     415  the body is not announced as JSON
 ├── ValidationFailed     422  by field
 ├── IdempotencyKeyReused 422  the Idempotency-Key came with another body before
 ├── SearchTooLong        422  a search finds too little among what it has to look at
 ├── TooManyRequests      429  a rate limit is reached; says when to come back
+├── NoIssuer             501  nobody is set who could sign people in
 ├── LogNotReadable       501  no logger of this server can be read
 ├── TooManySockets       503  every place for a socket is taken
 └── Unavailable          503  a part that the answer needs is out of reach; says when to come back
@@ -77,10 +81,17 @@ class Unauthorized(HeraldError):
 
 
 class Forbidden(HeraldError):
-    """The API key is good, but was not issued for this kind of call."""
+    """Who calls is known, and may not make this call, or not in this way."""
 
     status = 403
     code = "forbidden"
+
+
+class SignInRefused(HeraldError):
+    """Who wants to sign in is not proved, or is not among those who may."""
+
+    status = 403
+    code = "sign_in_refused"
 
 
 class NotFound(HeraldError):
@@ -96,6 +107,20 @@ class CallInProgress(HeraldError):
     status = 409
     code = "call_in_progress"
     retry_after = 2
+
+
+class AppNameTaken(HeraldError):
+    """The owner has an app of this name already."""
+
+    status = 409
+    code = "app_name_taken"
+
+
+class LimitReached(HeraldError):
+    """There are as many of these as there may be."""
+
+    status = 409
+    code = "limit_reached"
 
 
 class UnsupportedMedia(HeraldError):
@@ -126,6 +151,13 @@ class IdempotencyKeyReused(HeraldError):
     code = "idempotency_key_reused"
 
 
+class NoIssuer(HeraldError):
+    """No OpenID Connect issuer is configured that could sign people in."""
+
+    status = 501
+    code = "no_issuer"
+
+
 class LogNotReadable(HeraldError):
     """The log goes only to loggers that cannot be read."""
 
@@ -134,10 +166,17 @@ class LogNotReadable(HeraldError):
 
 
 class SearchTooLong(HeraldError):
-    """A search would have to look at too many events: it has to ask for less."""
+    """A search would have to look at too many events: it has to ask for less.
+
+    All that it asks for down to the id ``reached`` was found before; None: it came nowhere.
+    """
 
     status = 422
     code = "search_too_long"
+
+    def __init__(self, message: str, reached: str | None = None) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 class TooManyRequests(HeraldError):

@@ -28,16 +28,18 @@ def json_response(body: JsonObject, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, content_type="application/json")
 
 
+def refused(error: HeraldError) -> Response:
+    """Return the answer to a call that ``error`` refuses."""
+    response = json_response(error.to_wire(), error.status)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Herald"'
+    return response
+
+
 def register_error_handlers(app: Flask, logger: Logger) -> None:
     """Have ``app`` answer every error in the envelope, and log those that are its own fault."""
-
-    def refused(error: HeraldError) -> Response:
-        response = json_response(error.to_wire(), error.status)
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(error.retry_after)
-        if error.status == 401:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="Herald"'
-        return response
 
     def refused_by_flask(error: HTTPException) -> Response:
         status = error.code or 500

@@ -3,6 +3,7 @@
 Such calls are sqlite3 and fsync, and a write to a pipe that nobody reads.
 """
 
+import atexit
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,4 +40,6 @@ def make_offload() -> Offload:
     if not patcher.is_monkey_patched("thread"):
         return inline
     tpool.set_num_threads(THREADS)
+    # At the end of the process it would wait for calls that hang; the threads end with it anyway.
+    atexit.unregister(tpool.killall)
     return ThreadOffload()

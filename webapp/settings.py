@@ -34,6 +34,9 @@ _SAME_ON_EVERY_HOST = (
     ' python -c "import secrets; print(secrets.token_urlsafe(48))"'
 )
 
+_OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+_GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -67,6 +70,15 @@ class Settings:
     sentry_environment: str | None
     secret_key: str | None = field(repr=False)
     """What the environment gives; ``access.secret.load_secret`` makes one where it gives none."""
+    public_url: str | None
+    """Scheme and host, without a slash at the end."""
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None = field(repr=False)
+    google_client_id: str | None
+    google_client_secret: str | None = field(repr=False)
+    sign_in_allowed: tuple[str, ...]
+    """E-mail addresses, and domains with an @ in front, in lower case; empty: everybody."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -117,6 +129,19 @@ def _problems_between(given: Mapping[str, str]) -> dict[str, str]:
     for logger, needs in (("mongodb", "MONGO_URI"), ("sentry", "SENTRY_DSN")):
         if needs not in given and logger in split(given.get("EVENT_LOGGERS", "")):
             problems["EVENT_LOGGERS"] = f"names {logger}, which needs {needs}"
+    return problems | _problems_of_issuer(given)
+
+
+def _problems_of_issuer(given: Mapping[str, str]) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for variables in (_OIDC, _GOOGLE):
+        there = [name for name in variables if name in given]
+        if there:
+            problems |= {
+                name: f"must be set beside {there[0]}" for name in variables if name not in given
+            }
+    if any(name in given for name in _OIDC) and any(name in given for name in _GOOGLE):
+        problems[_GOOGLE[0]] = f"cannot be set beside {_OIDC[0]}: people sign in through one issuer"
     return problems
 
 

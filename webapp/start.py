@@ -17,7 +17,10 @@ LAST_USED_SECONDS = 60.0
 
 
 class Start:
-    """Makes the first key, prepares the destinations of the log and greets the operator."""
+    """Prepares the destinations of the log and greets the operator.
+
+    With the embedded database the greeting has the first key, and a link to sign in with.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Start:
         factories: Iterable[LoggerFactory],
         *,
         background: Iterable[Callable[[], None]] = (),
+        login_link: Callable[[], str] | None = None,
         show: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
@@ -34,6 +38,7 @@ class Start:
         self._gate = gate
         self._factories = list(factories)
         self._background = [self._record_use_forever, *background]
+        self._login_link = login_link
         self._show = show or _print
 
     def __call__(self) -> None:
@@ -42,13 +47,11 @@ class Start:
             eventlet.spawn(_prepare, factory)
         for loop in self._background:
             eventlet.spawn(loop)
-        self._show(banner(self._settings, self._first_key()))
-
-    def _first_key(self) -> str | None:
-        # With a database server, stdout ends up in somebody's log: no place for a key.
-        if not self._settings.database_url.startswith("sqlite"):
-            return None
-        return first_key(self._keys)
+        # With a database server, stdout ends up in somebody's log: no place for what opens doors.
+        is_own_terminal = self._settings.database_url.startswith("sqlite")
+        key = first_key(self._keys) if is_own_terminal else None
+        link = self._login_link() if is_own_terminal and self._login_link else None
+        self._show(banner(self._settings, key, link))
 
     def _record_use_forever(self) -> None:
         while True:

@@ -12,6 +12,7 @@ import ctypes
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,11 +51,14 @@ SWITCH_SECONDS = 0.0005
 """How long the event loop may keep a thread waiting that has come back from a disk or a database.
 Python's own 5 ms would be the time of a commit several times over."""
 
-DRAIN_SHARE = 0.8
+DRAIN_SHARE = 0.75
 """The part of ``graceful_timeout`` that the drain may take: at its end Gunicorn's master kills."""
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
+
+EXIT_SHARE = 0.85
+"""The part after which a process ends that hangs on its way out."""
 
 SPARE_DESCRIPTORS = 200
 """Files, pipes and database connections that a worker needs besides its clients' sockets."""
@@ -149,6 +153,7 @@ class EventletWorker(Worker):
             )
 
     def _stop(self, acceptors: list[GreenThread[None]], pool: GreenPool) -> None:
+        end_within(self.cfg.graceful_timeout * EXIT_SHARE)
         for acceptor in acceptors:
             acceptor.kill()
         for listener in self.sockets:
@@ -185,6 +190,16 @@ class EventletWorker(Worker):
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Drain on SIGINT and SIGQUIT too: Ctrl-C must not lose a record."""
         self.handle_exit(sig, frame)
+
+
+def end_within(seconds: float) -> None:
+    """Have the process end when so many seconds are over, wherever it is then.
+
+    On its way out the interpreter waits for locks, of which a call that hangs may hold one for
+    ever. No thread would be sure to run then; the kernel's timer is.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def settle_garbage_collector() -> None:

@@ -12,8 +12,8 @@ from typing import Self
 from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.failure import FailureJson
 from logger_lib.json_value import JsonValue
-from logger_lib.limits import LINES_LIMITS, Limits
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import LINES_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import raise_refusals, split_writable
 
@@ -74,7 +74,9 @@ class _ConsoleSink(Sink):
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         finally:
-            self._mid_line = 0 < len(rest) < len(payload)
+            written = len(payload) - len(rest)
+            if written:
+                self._mid_line = payload[written - 1 : written] != b"\n"
 
 
 def _text(record: LogRecord) -> str:

@@ -12,8 +12,8 @@ from typing import Protocol, Self
 
 from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.escape import escape, escape_all
-from logger_lib.limits import LINES_LIMITS, Limits
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import LINES_LIMITS, Limits
 from logger_lib.record import Level, LogRecord
 
 DEFAULT_NAME = "Herald"

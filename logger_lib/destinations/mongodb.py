@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Self, TypeAlias, TypedDict
+from typing import NotRequired, Self, TypeAlias, TypedDict
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, MongoClient
+from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 from pymongo.write_concern import WriteConcern
 
 from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.destinations.mongodb_documents import Document, encode
-from logger_lib.destinations.mongodb_reader import INDEXES, MongoReader
+from logger_lib.destinations.mongodb_indexes import Indexes
+from logger_lib.destinations.mongodb_reader import MongoReader
 from logger_lib.errors import SettingMissing
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import LogReader
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import raise_refusals, split_writable
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 
 Source: TypeAlias = "Collection[Document] | Callable[[], Collection[Document]]"
 
@@ -40,6 +41,15 @@ class ClientOptions(TypedDict):
     retryWrites: bool
 
 
+class WriteError(TypedDict):
+    """What the server says of a document that it did not write."""
+
+    index: int
+    code: int
+    errmsg: str
+    keyPattern: NotRequired[dict[str, int]]
+
+
 CLIENT_OPTIONS: ClientOptions = {
     "serverSelectionTimeoutMS": TIMEOUT_MS,
     "connectTimeoutMS": TIMEOUT_MS,
@@ -52,14 +62,11 @@ CLIENT_OPTIONS: ClientOptions = {
 # takes that for itself.
 _CONFIRMED = WriteConcern(w="majority", j=True, wtimeout=TIMEOUT_MS)
 _DUPLICATE_KEY = 11000
-# What tells of the server's state and not of the document: shutting down, stepping down, no
-# primary, out of reach, out of time, a conflict (error_codes.yml of MongoDB; the retryable writes
-# specification has most of them).
-_PASSING = frozenset(
-    {6, 7, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 16500}
-)
-_RETENTION = "retention"
-"""The name of the index by which MongoDB deletes what is old."""
+# What tells of the document: a bad value or type, an overflow, invalid BSON, names of fields, a
+# validator, an index over two arrays, its size, no place on the globe, its key's size
+# (error_codes.yml of MongoDB). All else may pass, or be mended by an operator: no primary, a lock,
+# a full disk, writes that are blocked.
+_OF_DOCUMENT = frozenset({2, 9, 14, 15, 22, 52, 53, 55, 56, 57, 121, 171, 10334, 16755, 17280})
 
 
 class MongoLoggerFactory(BatchedLoggerFactory):
@@ -82,7 +89,8 @@ class MongoLoggerFactory(BatchedLoggerFactory):
     ) -> None:
         super().__init__("mongodb", limits, spool)
         self._collection = (lambda: source) if isinstance(source, Collection) else source
-        self._sink = _MongoSink(self._collection, keep)
+        self._indexes = Indexes(self._collection, keep, self._notice, limits.longest_pause)
+        self._sink = _MongoSink(self._collection, self._indexes)
         self._client: MongoClient[Document] | None = None
 
     @classmethod
@@ -101,6 +109,11 @@ class MongoLoggerFactory(BatchedLoggerFactory):
         """The one sink of this destination."""
         return self._sink
 
+    @property
+    def index_failures(self) -> int:
+        """How often an index could not be made: reading is slow then, or old records stay."""
+        return self._indexes.failures
+
     def create_reader(self) -> LogReader:
         """Return the reader of the collection."""
         return MongoReader(self._collection)
@@ -117,34 +130,20 @@ def connect(uri: str) -> MongoClient[Document]:
 
 
 class _MongoSink(Sink):
-    def __init__(
-        self, collection: Callable[[], Collection[Document]], keep: timedelta | None
-    ) -> None:
+    def __init__(self, collection: Callable[[], Collection[Document]], indexes: Indexes) -> None:
         self._collection = collection
-        self._keep = keep
+        self._indexes = indexes
 
     def prepare(self) -> None:
-        """Make the indexes of the reader's queries, and that by which old records are deleted."""
-        collection = self._collection()
-        collection.create_indexes(INDEXES)
-        found = collection.index_information().get(_RETENTION)
-        seconds = None if self._keep is None else int(self._keep.total_seconds())
-        if seconds is None:
-            if found is not None:
-                collection.drop_index(_RETENTION)
-        elif found is None:
-            collection.create_index(
-                [("time", ASCENDING)], name=_RETENTION, expireAfterSeconds=seconds
-            )
-        elif found.get("expireAfterSeconds") != seconds:
-            changed = {"name": _RETENTION, "expireAfterSeconds": seconds}
-            collection.database.command("collMod", collection.name, index=changed)
+        """Make the indexes; what the server refuses of them is no reason not to write."""
+        self._indexes.make()
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Insert the batch unordered; a record that is already there counts as written."""
         # Each alone first: one document that BSON cannot hold makes PyMongo store none.
         writable, refusals = split_writable(batch, encode)
         refused = self._insert([document for _, document in writable])
+        self._indexes.make_again()
         refusals += [(writable[index][0], message) for index, message in refused.items()]
         raise_refusals(refusals)
 
@@ -156,15 +155,28 @@ class _MongoSink(Sink):
             confirmed = self._collection().with_options(write_concern=_CONFIRMED)
             confirmed.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            refused = error.details["writeErrors"]
-            if error.details.get("writeConcernErrors") or any(
-                refusal["code"] in _PASSING for refusal in refused
-            ):
-                # From None: the original's text holds the documents.
+            # From None: the original's text holds the documents.
+            if error.details.get("writeConcernErrors"):
                 raise ConnectionError("MongoDB did not confirm the write") from None
-            return {
-                int(refusal["index"]): str(refusal["errmsg"])
-                for refusal in refused
-                if refusal["code"] != _DUPLICATE_KEY
-            }
+            said: list[WriteError] = error.details["writeErrors"]
+            refused = [each for each in said if not _is_stored(each)]
+            for each in refused:
+                if each["code"] not in (*_OF_DOCUMENT, _DUPLICATE_KEY):
+                    raise ConnectionError(
+                        f"MongoDB did not write: {_reason(each)} (code {each['code']})"
+                    ) from None
+            return {each["index"]: _reason(each) for each in refused}
         return {}
+
+
+def _is_stored(error: WriteError) -> bool:
+    """Say whether the document is there: its id is, and not what an operator's index forbids."""
+    if error["code"] != _DUPLICATE_KEY:
+        return False
+    pattern = error.get("keyPattern")
+    return "_id_" in error["errmsg"] if pattern is None else pattern == {"_id": 1}
+
+
+def _reason(error: WriteError) -> str:
+    # What follows is the value, which may be anybody's name.
+    return error["errmsg"].partition(" dup key:")[0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import bson
 from bson.dbref import DBRef
 from bson.errors import BSONError
+from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
 from logger_lib.failure import Failure, FailureJson
@@ -69,8 +70,9 @@ def encode(record: LogRecord) -> RawBSONDocument:
     return RawBSONDocument(encoded)
 
 
-def record_of(document: Document) -> LogRecord:
-    """Return the record that ``document`` was made from."""
+def record_of(raw: RawBSONDocument) -> LogRecord:
+    """Return the record that the document was made from."""
+    document = cast("Document", bson.decode(raw.raw))
     return LogRecord(
         id=document["_id"],
         time=time_of(document["time_us"]),
@@ -102,11 +104,16 @@ def _children(value: JsonValue) -> list[JsonValue]:
 
 
 def _plain(value: JsonValue | DBRef) -> JsonValue:
-    """Return ``value`` as it was logged: PyMongo reads ``$ref`` and ``$id`` as a link."""
+    """Return ``value`` as it was logged.
+
+    PyMongo reads ``$ref`` and ``$id`` as a link, and a large integer as a class of its own.
+    """
     if isinstance(value, DBRef):
         return _plain(dict(value.as_doc()))
     if isinstance(value, dict):
         return {key: _plain(child) for key, child in value.items()}
     if isinstance(value, list):
         return [_plain(child) for child in value]
+    if isinstance(value, Int64):
+        return int(value)
     return value

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import ExecutionTimeout, PyMongoError
 
 from logger_lib.destinations.mongodb_documents import Document, record_of
-from logger_lib.errors import DestinationUnreachable, ReadTooLong
+from logger_lib.errors import DestinationUnreachable
 from logger_lib.logger import LogQuery
 from logger_lib.matching import answers
-from logger_lib.record import LogRecord, microseconds_of
-from logger_lib.term_reader import READ_SECONDS, Deadline, Span, TermReader
+from logger_lib.record import microseconds_of
+from logger_lib.term_reader import Deadline, Decoded, Span, TermReader
 
-Condition: TypeAlias = "int | bool | dict[str, str] | dict[str, int] | list[dict[str, int]]"
+Bounds: TypeAlias = "dict[str, str] | dict[str, int] | dict[str, list[str]]"
+Conditions: TypeAlias = "dict[str, int | bool | str | Bounds | list[dict[str, int]]]"
+
+# Decoded one by one: what the server sends at once may be 16 MiB, and many times that as objects.
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+_ID_ALONE = {"_id": True}
+_IDS_AT_ONCE = 1000
+"""In one question: it is BSON, of which the server takes 16 MiB."""
 
 INDEXES = [
     IndexModel([("terms", 1), ("_id", DESCENDING)], name="terms"),
@@ -34,43 +44,82 @@ class MongoReader(TermReader):
     def __init__(self, collection: Callable[[], Collection[Document]]) -> None:
         self._collection = collection
 
-    def _of_event(self, query: LogQuery, event_id: str) -> list[LogRecord]:
-        with _bounded(READ_SECONDS):
-            found = [record_of(each) for each in self._collection().find({"event_id": event_id})]
-        found.sort(key=lambda record: record.id, reverse=True)
-        return [record for record in found if answers(record, query)][: query.limit]
+    def _ids_of_event(self, event_id: str, deadline: Deadline) -> list[str]:
+        return [_id_of(each) for each in self._find({"event_id": event_id}, deadline, _ID_ALONE)]
 
-    def _apps(self) -> list[str]:
-        with _bounded(READ_SECONDS):
+    def _apps(self, deadline: Deadline) -> list[str]:
+        with _bounded(deadline):
             found = self._collection().distinct("app")
         return [str(app or "") for app in found]
 
+    def _newest_ids(
+        self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
+    ) -> list[str]:
+        conditions = dict(_conditions(query, terms, span))
+        found = self._find(conditions, deadline, _ID_ALONE, query.limit)
+        return [_id_of(each) for each in found]
+
     def _newest(
         self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
-    ) -> list[LogRecord]:
-        conditions = dict(_conditions(query, terms, span))
-        with _bounded(deadline.left()):
-            found = self._collection().find(conditions).sort("_id", DESCENDING).limit(query.limit)
-            records = [record_of(document) for document in found]
-        # Terms are numbers, and two may be the same.
-        return [record for record in records if answers(record, query)]
+    ) -> Iterator[Decoded]:
+        while True:
+            seen = 0
+            conditions = dict(_conditions(query, terms, span))
+            for document in self._find(conditions, deadline, None, query.limit):
+                record = record_of(document)
+                # Terms are numbers, and two may be the same.
+                if answers(record, query):
+                    yield record, len(document.raw)
+                deadline.reached = record.id
+                seen += 1
+            if seen < query.limit:
+                return
+            span = replace(span, upper=deadline.reached)
+
+    def _records(self, ids: Sequence[str], deadline: Deadline) -> Iterator[Decoded]:
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            asked: Conditions = {"_id": {"$in": list(ids[start : start + _IDS_AT_ONCE])}}
+            for document in self._find(asked, deadline):
+                yield record_of(document), len(document.raw)
+
+    def _find(
+        self,
+        conditions: Conditions,
+        deadline: Deadline,
+        fields: Mapping[str, bool] | None = None,
+        limit: int = 0,
+    ) -> Iterator[RawBSONDocument]:
+        """Yield what is found, newest first; the server sends it in parts of 16 MiB at most."""
+        with _bounded(deadline):
+            found = self._collection().with_options(_RAW).find(conditions, fields, limit=limit)
+        with closing(found.sort("_id", DESCENDING)):
+            while True:
+                with _bounded(deadline):
+                    document = next(found, None)
+                if document is None:
+                    return
+                yield document
 
 
 @contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
+def _bounded(deadline: Deadline) -> Iterator[None]:
     try:
         # For all that happens within: finding the server, a second try, every part of the answer.
-        with pymongo.timeout(seconds):
+        with pymongo.timeout(deadline.left()):
             yield
     except ExecutionTimeout as error:
-        raise ReadTooLong(seconds) from error
+        raise deadline.missed() from error
     except PyMongoError as error:
         raise DestinationUnreachable("mongodb") from error
 
 
+def _id_of(document: RawBSONDocument) -> str:
+    return str(document["_id"])
+
+
 def _conditions(
     query: LogQuery, terms: Sequence[int], span: Span
-) -> Iterator[tuple[str, Condition]]:
+) -> Iterator[tuple[str, int | bool | str | Bounds | list[dict[str, int]]]]:
     if terms:
         yield "terms", terms[0]
     if len(terms) > 1:

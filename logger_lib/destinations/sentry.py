@@ -6,6 +6,8 @@ Sentry is where a team is alerted, never the record: it drops what comes faster 
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
@@ -18,7 +20,7 @@ from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.errors import SettingMissing
 from logger_lib.failure import Failure
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.limits import Limits
+from logger_lib.pipeline.limits import Limits
 from logger_lib.record import Level, LogRecord
 
 if TYPE_CHECKING:
@@ -90,6 +92,12 @@ class _CountingTransport(HttpTransport):
 
     losses = 0
 
+    def settles_within(self, seconds: float) -> bool:
+        """Say whether all that was handed over before is sent or lost, after so long at most."""
+        settled = threading.Event()
+        # What is submitted is done by one thread, in order.
+        return self._worker.submit(settled.set) and settled.wait(max(0.0, seconds))
+
     def on_dropped_event(self, loss_reason: str) -> None:
         self.losses += 1
         super().on_dropped_event(loss_reason)
@@ -113,15 +121,27 @@ class _SentrySink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Send the batch and wait for it, so that what waits does so in our counted buffer."""
-        before = self._losses()
+        deadline = time.monotonic() + _SEND_TIMEOUT
+        # What is left of a batch that took too long has failed already.
+        before = self._losses_by(deadline)
         # Scopes of our own: those of the program may hold its users.
         with use_isolation_scope(sentry_sdk.Scope(client=self._client)) as scope, use_scope(scope):
             scope.set_attribute("sentry.environment", self._client.options["environment"])
             for record in batch:
                 self._send(record, scope)
         self._client.flush(timeout=_SEND_TIMEOUT)
-        if self._losses() != before:
+        if self._losses_by(deadline) != before:
             raise ConnectionError("Sentry did not take all of a batch")
+
+    def _losses_by(self, deadline: float) -> int:
+        """Return how much was lost, once all that was handed over is sent or lost."""
+        transport = self._client.transport
+        if not isinstance(transport, _CountingTransport):
+            return 0
+        # The SDK's own flush gives up without a word.
+        if not transport.settles_within(deadline - time.monotonic()):
+            raise TimeoutError(f"Sentry did not take a batch within {_SEND_TIMEOUT:g} s")
+        return transport.losses
 
     def _send(self, record: LogRecord, scope: sentry_sdk.Scope) -> None:
         attributes = _attributes(record, self._send_fields)
@@ -129,10 +149,6 @@ class _SentrySink(Sink):
         _SPEAK[record.level](body, attributes=attributes)
         if record.level >= Level.ERROR:
             scope.capture_event(_event(record, body, attributes))
-
-    def _losses(self) -> int:
-        transport = self._client.transport
-        return transport.losses if isinstance(transport, _CountingTransport) else 0
 
 
 def _event(record: LogRecord, body: str, attributes: Attributes) -> Event:

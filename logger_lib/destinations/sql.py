@@ -13,45 +13,37 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from logger_lib.batching import BatchedLoggerFactory, Sink
+from logger_lib.destinations.sql_errors import is_about_a_row, is_gone, is_read_only, reason
 from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
 from logger_lib.destinations.sql_terms import delete_before, insert_terms
+from logger_lib.destinations.sqlite_batch import insert_batch, make_batch_view
 from logger_lib.drivers import DRIVERS
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.logger import LogReader
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
-from logger_lib.spool import SpoolPlace
+from logger_lib.spool.spool import SpoolPlace
 from logger_lib.terms import terms_of
 
 SQLITE_FILE = "herald.db"
-# One statement for all rows, whose only parameter is the rows as JSON. pg8000 would send one for
-# each row, and SQLite's driver gives the interpreter's lock up and waits for it again at each.
-# ruff's S608 looks for values put into SQL: these are names of the tables above.
-_INSERTS = {
-    ("postgresql", table.name): text(
+# One statement for all rows, whose only parameter is the rows as JSON: pg8000 would send one for
+# each row. ruff's S608 looks for values put into SQL: these are names of the tables.
+_POSTGRESQL_INSERTS = {
+    table.name: text(
         f"INSERT INTO {table.name} SELECT * FROM json_populate_recordset("  # noqa: S608
         f"NULL::{table.name}, CAST(:rows AS json)) ON CONFLICT DO NOTHING"
-    )
-    for table in (event_log, event_log_app)
-} | {
-    ("sqlite", table.name): text(
-        f"INSERT INTO {table.name} SELECT "  # noqa: S608
-        + ", ".join(f"json_extract(value, '$.{column.name}')" for column in table.columns)
-        + " FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING"
     )
     for table in (event_log, event_log_app)
 }
 
 _LARGE = 4 * 1024 * 1024
 """Characters from which on a row may be too large for MySQL, whose least default is 16 MiB."""
-_MYSQL_GONE = frozenset({0, 1153, 2006, 2013})
-"""Packet too large; the server has gone away; the connection was lost; it was closed before."""
 
 _TOO_LARGE = "it is larger than the server takes (max_allowed_packet)"
 
@@ -135,6 +127,7 @@ class _SqlSink(Sink):
         self._engine = engine
         self._offload = offload
         self._pid = os.getpid()
+        self._is_sqlite = engine.dialect.name == "sqlite"
         self._known_apps: set[str] = set()
 
     def prepare(self) -> None:
@@ -156,18 +149,22 @@ class _SqlSink(Sink):
         except DBAPIError:
             # Another process that starts now was faster: the second look finds its tables.
             metadata.create_all(self._engine)
+        if self._is_sqlite:
+            with self._engine.begin() as connection:
+                make_batch_view(connection)
 
     def _insert(self, writable: list[_Writable]) -> list[Refusal]:
-        """Insert and return what could not be."""
+        """Insert and return what can never be; raises for what may be tried again."""
         self._leave_parents_connections()
         try:
             self._commit([written for _, written in writable])
         except DBAPIError as error:
-            large = _is_gone(error) and [each for each in writable if _is_large(each)]
-            if _is_out_of_reach(error) and not large:
+            large = is_gone(error) and [each for each in writable if _is_large(each)]
+            if not large and not is_about_a_row(error):
+                self._leave_standby(error)
                 raise
             if len(writable) == 1:
-                return [(writable[0][0], _TOO_LARGE if large else _reason(error))]
+                return [(writable[0][0], _TOO_LARGE if large else reason(error))]
         else:
             return []
         # One row that the database cannot hold must not take the others with it. It is known by
@@ -177,11 +174,17 @@ class _SqlSink(Sink):
 
     def _commit(self, batch: list[_Written]) -> None:
         new_apps = {str(values["app"] or "") for values, _ in batch} - self._known_apps
-        with self._engine.begin() as connection:
-            _insert_new(connection, event_log.name, [values for values, _ in batch])
-            insert_terms(connection, {str(values["id"]): terms for values, terms in batch if terms})
-            if new_apps:
-                _insert_new(connection, event_log_app.name, [{"app": app} for app in new_apps])
+        rows = [values for values, _ in batch]
+        terms = {str(values["id"]): terms for values, terms in batch if terms}
+        apps: list[Values] = [{"app": app} for app in new_apps]
+        if self._is_sqlite:
+            insert_batch(self._engine, rows, terms, apps)
+        else:
+            with self._engine.begin() as connection:
+                _insert_new(connection, event_log.name, rows)
+                insert_terms(connection, terms)
+                if apps:
+                    _insert_new(connection, event_log_app.name, apps)
         if len(self._known_apps) > _KNOWN_APPS:
             self._known_apps.clear()
         self._known_apps |= new_apps
@@ -192,19 +195,15 @@ class _SqlSink(Sink):
             self._engine.dispose(close=False)
             self._pid = os.getpid()
 
+    def _leave_standby(self, error: DBAPIError) -> None:
+        if is_read_only(error):
+            # Connections that were made to a standby, or while writing was switched off, stay
+            # read-only also when a new one would not be.
+            self._engine.dispose()
+
 
 def _written(record: LogRecord) -> _Written:
     return values_of(record), list(terms_of(record))
-
-
-def _is_out_of_reach(error: DBAPIError) -> bool:
-    return isinstance(error, (OperationalError, InterfaceError))
-
-
-def _is_gone(error: DBAPIError) -> bool:
-    # MySQL ends the connection, as if it had gone, at a row beyond its max_allowed_packet.
-    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return isinstance(code, int) and code in _MYSQL_GONE
 
 
 def _is_large(each: _Writable) -> bool:
@@ -222,18 +221,11 @@ def _halves(writable: list[_Writable]) -> list[list[_Writable]]:
     return [writable[:middle], writable[middle:]]
 
 
-def _reason(error: DBAPIError) -> str:
-    said = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
-    # pg8000 gives all that PostgreSQL says, by letters; M is the message.
-    return str(said["M"] if isinstance(said, dict) and "M" in said else error.orig)
-
-
 def _insert_new(connection: Connection, name: str, rows: list[Values]) -> None:
     """Insert into the table called ``name`` those of ``rows`` that are not there yet."""
     table = metadata.tables[name]
-    whole = _INSERTS.get((connection.dialect.name, name))
-    if whole is not None:
-        connection.execute(whole, {"rows": json.dumps(rows)})
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_INSERTS[name], {"rows": json.dumps(rows)})
         return
     # Not INSERT IGNORE, which also turns values that do not fit into others that do.
     key = table.primary_key.columns[0]
@@ -263,6 +255,8 @@ def _sqlite_engine(url: URL) -> Engine:
 def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
+    # Some builds of SQLite do less under WAL: what was committed there a power cut can take back.
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=2000")
     # 32 MB: the pages of many batches, which often are the same ones, are copied once.
     cursor.execute("PRAGMA wal_autocheckpoint=8000")

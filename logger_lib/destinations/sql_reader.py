@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from itertools import groupby, islice
+from typing import TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, exists, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
+from logger_lib.destinations.sql_parts import parts_of, select_short
 from logger_lib.destinations.sql_table import (
     event_log,
     event_log_app,
@@ -20,18 +22,21 @@ from logger_lib.destinations.sql_table import (
 )
 from logger_lib.errors import DestinationUnreachable
 from logger_lib.logger import LogQuery
-from logger_lib.matching import answers
 from logger_lib.offload import Offload
 from logger_lib.record import LogRecord, microseconds_of
-from logger_lib.term_reader import Deadline, Span, TermReader
+from logger_lib.term_reader import Deadline, Decoded, Span, TermReader
 from logger_lib.terms import storable
 
 Result = TypeVar("Result")
 
 STEP = 5000
 """How many entries of an index are looked at in one call: on SQLite everybody else waits for it."""
-MOST = 1000
-"""How many records are read in one call; every database takes as many values in a statement."""
+FIRST = 128
+"""How many records are looked up in one call; more where few of them are what is asked for."""
+MOST = 1024
+"""The most of these; every database takes as many values in a statement."""
+PART_BYTES = 1_048_576
+"""About how much text is read in one call, and in memory at a time; a larger record comes alone."""
 
 # Where PostgreSQL takes a term for rarer than it is, it would collect all of its entries and sort
 # them. Each holds for the transaction.
@@ -41,11 +46,19 @@ _ALONG_THE_INDEX = text(
 )
 
 
+Stored: TypeAlias = Row[tuple[str, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What was found in one call, and the id that it came to; None: nothing is left."""
+    """What one call came to, newest first.
 
-    records: list[LogRecord]
+    ``looked_at`` ids were looked up for ``rows``. What is left is older than ``reached``; None:
+    nothing is left.
+    """
+
+    rows: Sequence[Stored]
+    looked_at: int
     reached: str | None
 
 
@@ -61,33 +74,66 @@ class SqlReader(TermReader):
         self._prepare = prepare
         self._is_prepared = False
 
-    def read(self, query: LogQuery) -> list[LogRecord]:
-        """Return what ``query`` asks for; see ``TermReader.read``."""
-        return super().read(_as_stored(query))
+    def stream(self, query: LogQuery) -> Iterator[LogRecord]:
+        """Yield what ``query`` asks for; see ``TermReader.stream``."""
+        return super().stream(_as_stored(query))
 
-    def _of_event(self, query: LogQuery, event_id: str) -> list[LogRecord]:
-        its_own = select(event_log).where(event_log.c.event_id == event_id)
-        found = self._call(
-            lambda connection: [record_of(row) for row in connection.execute(its_own)]
-        )
-        found.sort(key=lambda record: record.id, reverse=True)
-        return [record for record in found if answers(record, query)][: query.limit]
+    def _ids_of_event(self, event_id: str, deadline: Deadline) -> list[str]:  # noqa: ARG002  few
+        its_own = select(event_log.c.id).where(event_log.c.event_id == event_id)
+        return self._call(lambda connection: list(connection.scalars(its_own)))
 
-    def _apps(self) -> list[str]:
+    def _apps(self, deadline: Deadline) -> list[str]:  # noqa: ARG002  a small table
         return self._call(lambda connection: list(connection.scalars(select(event_log_app.c.app))))
+
+    def _newest_ids(
+        self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
+    ) -> list[str]:
+        steps = self._steps(query, terms, span, deadline, with_texts=False)
+        ids = (str(row.id) for step in steps for row in step.rows)
+        return list(islice(ids, query.limit))
 
     def _newest(
         self, query: LogQuery, terms: Sequence[int], span: Span, deadline: Deadline
-    ) -> list[LogRecord]:
-        found: list[LogRecord] = []
-        most = min(query.limit, MOST)
-        while True:
-            step = self._call(partial(_step, query, terms, span, most))
-            found += step.records
-            if step.reached is None or len(found) >= query.limit:
-                return found[: query.limit]
-            span = replace(span, upper=step.reached)
+    ) -> Iterator[Decoded]:
+        for step in self._steps(query, terms, span, deadline, with_texts=True):
+            yield from self._read(step.rows, deadline)
+            deadline.reached = step.reached or deadline.reached
+
+    def _records(self, ids: Sequence[str], deadline: Deadline) -> Iterator[Decoded]:
+        for start in range(0, len(ids), FIRST):
             deadline.left()
+            some = ids[start : start + FIRST]
+            yield from self._read(self._call(partial(_short_rows, some, ())), deadline)
+
+    def _steps(
+        self,
+        query: LogQuery,
+        terms: Sequence[int],
+        span: Span,
+        deadline: Deadline,
+        *,
+        with_texts: bool,
+    ) -> Iterator[_Step]:
+        most = min(query.limit, FIRST)
+        while True:
+            step = self._call(partial(_step, query, terms, span, most, with_texts=with_texts))
+            yield step
+            if step.reached is None:
+                return
+            deadline.left()
+            span = replace(span, upper=step.reached)
+            if len(step.rows) < step.looked_at:
+                most = min(most * 4, MOST)
+
+    def _read(self, rows: Iterable[Stored], deadline: Deadline) -> Iterator[Decoded]:
+        """Yield the records of ``rows``, and read those that were too long to come with them."""
+        for is_short, some in groupby(rows, key=lambda row: row.fields is not None):
+            if is_short:
+                yield from map(_decoded, some)
+                continue
+            for part in parts_of(((row.id, row.size) for row in some), PART_BYTES):
+                deadline.left()
+                yield from map(_decoded, self._call(partial(_rows, part)))
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
         def connected() -> Result:
@@ -112,16 +158,47 @@ def _outage_named() -> Iterator[None]:
 
 
 def _step(
-    query: LogQuery, terms: Sequence[int], span: Span, most: int, connection: Connection
+    query: LogQuery,
+    terms: Sequence[int],
+    span: Span,
+    most: int,
+    connection: Connection,
+    *,
+    with_texts: bool,
 ) -> _Step:
     indexes = [_Index(term) for term in terms] or [_Index(None)]
     ids, reached = _newest_ids(indexes, span, most, connection)
     if not ids:
-        return _Step([], reached)
+        return _Step((), 0, reached)
     # Not in one statement with the ids: a planner that guesses wrong would begin with the log.
-    chosen = select(event_log).where(event_log.c.id.in_(ids), *_conditions(query))
-    records = [record_of(row) for row in connection.execute(chosen)]
-    return _Step(sorted(records, key=lambda record: record.id, reverse=True), reached)
+    read = _short_rows if with_texts else _rows_of_ids
+    return _Step(read(ids, tuple(_conditions(query)), connection), len(ids), reached)
+
+
+def _short_rows(
+    ids: Sequence[str], conditions: Sequence[ColumnElement[bool]], connection: Connection
+) -> list[Stored]:
+    chosen = select_short(connection, ids, PART_BYTES).where(*conditions)
+    return _newest_first(connection.execute(chosen))
+
+
+def _rows_of_ids(
+    ids: Sequence[str], conditions: Sequence[ColumnElement[bool]], connection: Connection
+) -> list[Stored]:
+    chosen = select(event_log.c.id).where(event_log.c.id.in_(ids), *conditions)
+    return _newest_first(connection.execute(chosen))
+
+
+def _rows(ids: Sequence[str], connection: Connection) -> list[Stored]:
+    return _newest_first(connection.execute(select(event_log).where(event_log.c.id.in_(ids))))
+
+
+def _newest_first(rows: Iterable[Stored]) -> list[Stored]:
+    return sorted(rows, key=lambda row: str(row.id), reverse=True)
+
+
+def _decoded(row: Stored) -> Decoded:
+    return record_of(row), len(row.fields) + len(row.recipients) + len(row.message)
 
 
 def _newest_ids(

@@ -4,6 +4,7 @@ import datetime
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 revision = "0002"
 down_revision = "0001"
@@ -11,13 +12,18 @@ down_revision = "0001"
 # As in webapp.storage.tables, which may change after this migration.
 OPERATOR = "00000000-0000-7000-8000-000000000000"
 
+# MySQL takes "Abc" and "abc" for equal, unless it is told that a subject is no prose.
+EXACT = sa.String(255).with_variant(
+    mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+
 
 def upgrade() -> None:
     user = op.create_table(
         "user_account",
         sa.Column("id", sa.String(36), nullable=False),
-        sa.Column("issuer", sa.String(255), nullable=False),
-        sa.Column("subject", sa.String(255), nullable=False),
+        sa.Column("issuer", EXACT, nullable=False),
+        sa.Column("subject", EXACT, nullable=False),
         sa.Column("email", sa.String(254), nullable=False),
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),

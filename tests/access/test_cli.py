@@ -7,19 +7,44 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from logger_lib.destinations.memory import MemoryLoggerFactory
 from tests.access.conftest import Clock
 from webapp.access.cli import make_keys_cli
 from webapp.access.keys import ApiKeys
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeySigner
+from webapp.audit import AuditTrail
 from webapp.storage.database import Database
+from webapp.storage.tables import OPERATOR_ID
 
 
 @pytest.fixture
-def shell(keys: ApiKeys) -> FlaskCliRunner:
+def trail() -> MemoryLoggerFactory:
+    """Where the audit of the commands goes."""
+    return MemoryLoggerFactory()
+
+
+@pytest.fixture
+def shell(keys: ApiKeys, trail: MemoryLoggerFactory) -> FlaskCliRunner:
     app = Flask(__name__)
-    app.cli.add_command(make_keys_cli(lambda: keys))
+    audit = AuditTrail(trail.create_logger("audit"))
+    app.cli.add_command(make_keys_cli(lambda: keys, lambda: audit))
     return app.test_cli_runner()
+
+
+def test_issuing_and_revoking_is_written_down(
+    shell: FlaskCliRunner, trail: MemoryLoggerFactory, keys: ApiKeys
+) -> None:
+    """The audit says that the operator did it, to which key of which app, once, and no token."""
+    token = shell.invoke(args=["keys", "issue", "--scopes", "read", "--app-name", "shop"]).stdout
+    (key,) = keys.list_keys("shop")
+    for _ in range(2):
+        shell.invoke(args=["keys", "revoke", key.id])
+    assert [record.event for record in trail.records] == ["audit.key_issued", "audit.key_revoked"]
+    for record in trail.records:
+        assert record.fields["who"] == OPERATOR_ID
+        assert (record.fields["keyId"], record.fields["appName"]) == (key.id, "shop")
+        assert token.strip() not in str(record)
 
 
 def test_issue_prints_the_token_alone(shell: FlaskCliRunner, signer: KeySigner) -> None:
@@ -48,10 +73,11 @@ def test_list_is_a_table(shell: FlaskCliRunner, keys: ApiKeys) -> None:
     keys.record_use({first.id: datetime(2027, 1, 15, 8, tzinfo=UTC)})
     lines = shell.invoke(args=["keys", "list"]).stdout.splitlines()
     assert re.split(r"  +", lines[0]) == [
-        "ID", "APP", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "LAST FOUR"
+        "ID", "APP", "OWNER", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED", "LAST USED",
+        "LAST FOUR",
     ]  # fmt: skip
     at = "2027-01-15T08:00:00Z"
-    row = [first.id, "shop", "ci", "publish,read", at, "-", at, at, first.last_four]
+    row = [first.id, "shop", "operator", "ci", "publish,read", at, "-", at, at, first.last_four]
     assert re.split(r"  +", lines[1]) == row
     assert len(lines) == 3
     only = shell.invoke(args=["keys", "list", "--app-name", "blog"]).stdout.splitlines()
@@ -95,7 +121,12 @@ def test_an_outage_is_told(signer: KeySigner, clock: Clock) -> None:
     """A database that is out of reach is an error like the others."""
     database = Database("sqlite:////nowhere/at/all.db", lambda call: call())
     app = Flask(__name__)
-    app.cli.add_command(make_keys_cli(lambda: ApiKeys(database, signer, clock)))
+    app.cli.add_command(
+        make_keys_cli(
+            lambda: ApiKeys(database, signer, clock),
+            lambda: AuditTrail(MemoryLoggerFactory().create_logger("audit")),
+        )
+    )
     done = app.test_cli_runner().invoke(args=["keys", "list"])
     assert (done.exit_code, done.stderr) == (
         1,

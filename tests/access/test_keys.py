@@ -100,9 +100,9 @@ def test_arguments_are_checked(keys: ApiKeys, clock: Clock) -> None:
 
 def test_an_app_is_made_once(keys: ApiKeys) -> None:
     """The same name is the same app."""
-    assert keys.ensure_app("shop") == keys.ensure_app("shop")
+    assert keys.apps.ensure("shop") == keys.apps.ensure("shop")
     with pytest.raises(ValidationFailed):
-        keys.ensure_app(" shop")
+        keys.apps.ensure(" shop")
 
 
 def test_an_app_that_appears_meanwhile_counts(
@@ -116,10 +116,10 @@ def test_an_app_that_appears_meanwhile_counts(
     def before() -> None:
         looks.append(1)
         if len(looks) == 2:
-            made.append(other.ensure_app("shop"))
+            made.append(other.apps.ensure("shop"))
 
     offloading.before = before
-    assert [keys.ensure_app("shop")] == made
+    assert [keys.apps.ensure("shop")] == made
     other._database.close()
 
 

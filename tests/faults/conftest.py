@@ -8,7 +8,7 @@ The figures are printed: ``pytest tests/faults -rP``. These make it longer:
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from logger_lib import JsonObject
 from tests.services.herald import HeraldServer
 from tests.services.ledger import (
     DeliveryVerdict,
+    Found,
     Ledger,
     Verdict,
     delivery_times,
@@ -39,15 +40,23 @@ SOAK_SECONDS = float(os.environ.get("HERALD_TEST_SOAK_SECONDS", "10"))
 CROWD = int(os.environ.get("HERALD_TEST_CROWD", "2000")) // 2
 """Sockets at a drain."""
 
-SETTLED_SECONDS = 20.0 + 1.5 * min(30.0, FAULT_SECONDS)
-"""How long after a fault all must be in the log: a destination that is down is asked at pauses that
-double up to 30 s, give or take a half; then what has gathered is written."""
+SETTLED_SECONDS = 15.0
+"""How long after a fault all must be in the log: a destination that was down is asked again within
+5 s; then its driver has to notice, and what has gathered is written."""
 
 RATE = 200.0
 """Events a second, where the load is not as high as it can be."""
 SOCKETS = 10
 LATEST_DELIVERY = 1.0
 """Seconds; beyond it a fault of a destination has hurt the fan-out."""
+SLOWER = 1.2
+"""By how much deliveries may take longer in a fault than before it, beside what follows."""
+USUAL_SLACK = 0.005
+"""Seconds more for half of the deliveries."""
+LATE_SLACK = 0.05
+LATE_SHARE = max(0.01, 0.1 / FAULT_SECONDS)
+"""Seconds more for all but this share. That is one in a hundred or, in a short fault, what falls
+into a tenth of a second: so long everything stands still at times on a machine that others use."""
 MOST_GROWTH = 64 * MIB
 
 WATCHED_APP = "tests.faults.watched_app:app"
@@ -103,6 +112,45 @@ def load(
         yield Load(server, ledger, publishing, listeners, resident)
         publishing.stop()
         listeners.await_all()
+
+
+def judge(
+    what: str,
+    running: Load,
+    read: Callable[[Ledger], list[Found]],
+    destination: str,
+    fault: tuple[float, float] | None = None,
+) -> dict[str, int]:
+    """Print the figures, hold them to what is promised, and return the destination's counters.
+
+    ``fault`` is when it began and ended; without one it lasted as long as the load.
+    """
+    verdict = running.ledger.settle(lambda: read(running.ledger), SETTLED_SECONDS)
+    deliveries = running.deliveries()
+    began, ended = fault or (0.0, float("inf"))
+    before, during = running.delivery_times(until=began), running.delivery_times(began, ended)
+    counters = counters_of(running.server, destination)
+    say(
+        what,
+        verdict,
+        deliveries,
+        f"delivery before {percentiles(before)}",
+        f"delivery during {percentiles(during)}",
+        f"answers before {percentiles(running.ledger.answer_times(until=began))}",
+        f"answers during {percentiles(running.ledger.answer_times(began, ended))}",
+        f"the worker grew by {running.growth / MIB:.1f} MiB at most; counters {counters}",
+    )
+    assert verdict.faults == {}
+    assert verdict.refused == {}
+    assert running.publishers.problems == []
+    assert deliveries.faults == {}
+    assert counters["dead"] == 0
+    assert max(during) < LATEST_DELIVERY
+    if before:
+        assert share(during, 0.5) <= SLOWER * share(before, 0.5) + USUAL_SLACK
+        assert share(during, 1 - LATE_SHARE) <= SLOWER * share(before, 0.99) + LATE_SLACK
+    assert running.growth < MOST_GROWTH
+    return counters
 
 
 def say(what: str, *figures: Verdict | DeliveryVerdict | str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,22 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import (
-    LATEST_DELIVERY,
-    MOST_GROWTH,
     WATCHED_APP,
-    Load,
     counters_of,
     full_key,
     herald,
     installed_loggers,
+    judge,
     load,
-    percentiles,
     say,
 )
 from tests.services import event_log
 from tests.services.herald import GREETING, HeraldServer
 from tests.services.ports import lasting_port
-from tests.services.vitals import MIB
 
 BAD = {
     "raising": "bench.bad_loggers:RaisingLoggerFactory",
@@ -35,32 +32,14 @@ EVENTS = 1000
 LARGE = 45_000
 """Bytes; so that a few seconds of events are more than a buffer takes."""
 READ_BYTES = 65_536
+IN_TIME = 10.0
+"""Seconds; then Gunicorn's master would kill the worker."""
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """What ``PYTHONPATH`` needs for the bad loggers to be found by name."""
     return installed_loggers(tmp_path, BAD)
-
-
-def judge(what: str, running: Load, home: Path, counters: dict[str, int]) -> None:
-    """Print the figures and hold them to what is promised."""
-    verdict = running.ledger.settle(lambda: event_log.in_sqlite(home, running.ledger), 5)
-    deliveries, times = running.deliveries(), running.delivery_times()
-    say(
-        what,
-        verdict,
-        deliveries,
-        f"delivery {percentiles(times)}",
-        f"answers {percentiles(running.ledger.answer_times())}",
-        f"the worker grew by {running.growth / MIB:.1f} MiB at most; counters {counters}",
-    )
-    assert verdict.faults == {}
-    assert verdict.refused == {}
-    assert running.publishers.problems == []
-    assert deliveries.faults == {}
-    assert max(times) < LATEST_DELIVERY
-    assert running.growth < MOST_GROWTH
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -70,8 +49,7 @@ def test_a_bad_logger(name: str, installed: Path, home: Path) -> None:
     with herald(home, environ) as server:
         with load(server, full_key(server), rate=None) as running:
             running.ledger.await_acknowledged(EVENTS, 30)
-        counters = counters_of(server, name)
-        judge(name, running, home, counters)
+        counters = judge(name, running, lambda ledger: event_log.in_sqlite(home, ledger), name)
         assert server.stop() == 0
     assert f"'{name}' cannot write" in server.log_text() or name == "hanging-sink"
     if name != "raising":
@@ -129,9 +107,31 @@ def test_nobody_reads_the_output(name: str, home: Path) -> None:
         key = full_key(server)
         with load(server, key, rate=None, size=LARGE) as running:
             running.ledger.await_acknowledged(EVENTS, 30)
-        counters = counters_of(server, name)
-        judge(f"nobody reads what {name} writes", running, home, counters)
+        counters = judge(
+            f"nobody reads what {name} writes",
+            running,
+            lambda ledger: event_log.in_sqlite(home, ledger),
+            name,
+        )
         assert counters["taken"] > counters["written"]
         assert counters["dropped"], counters
         pipe.go_on()
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["console", "logging"])
+def test_an_end_while_nobody_reads(name: str, home: Path) -> None:
+    """SIGTERM with stdout and stderr stalled: in time, by itself, and nothing else is lost."""
+    with stalled(home, {"EVENT_LOGGERS": f"{name},sql"}) as (server, pipe):
+        key = full_key(server)
+        with load(server, key, rate=None, size=LARGE) as running:
+            running.ledger.await_acknowledged(EVENTS, 30)
+        assert counters_of(server, name)["dropped"]
+        told_at = time.monotonic()
+        assert server.stop() == 0
+        seconds = time.monotonic() - told_at
+        verdict = running.ledger.settle(lambda: event_log.in_sqlite(home, running.ledger), 0)
+        pipe.go_on()
+    say(f"an end while nobody reads what {name} writes: {seconds:.2f} s", verdict)
+    assert seconds < IN_TIME
+    assert verdict.faults == {}

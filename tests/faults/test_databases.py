@@ -1,4 +1,4 @@
-"""A locked SQLite file, and database servers out of reach."""
+"""A locked SQLite file, and database servers out of reach or refusing every write."""
 
 import sqlite3
 import time
@@ -12,21 +12,21 @@ from sqlalchemy import make_url
 from logger_lib import JsonObject
 from tests.faults.conftest import (
     FAULT_SECONDS,
-    LATEST_DELIVERY,
-    SETTLED_SECONDS,
-    Load,
     counters_of,
     full_key,
     herald,
+    judge,
     load,
-    percentiles,
-    say,
 )
 from tests.services import event_log
-from tests.services.databases import temporary_mariadb, temporary_postgresql
+from tests.services.databases import (
+    read_only,
+    renamed,
+    temporary_mariadb,
+    temporary_postgresql,
+)
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
-from tests.services.ledger import Found, Ledger
 
 SECRET = "a secret that is long enough for the tests"
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
@@ -36,29 +36,6 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "postgresql": temporary_postgresql,
     "mariadb": temporary_mariadb,
 }
-
-
-def judge(
-    what: str, running: Load, read: Callable[[Ledger], list[Found]], fault: tuple[float, float]
-) -> None:
-    """Print the figures and hold them to what is promised."""
-    verdict = running.ledger.settle(lambda: read(running.ledger), SETTLED_SECONDS)
-    deliveries = running.deliveries()
-    during = running.delivery_times(*fault)
-    say(
-        what,
-        verdict,
-        deliveries,
-        f"delivery before {percentiles(running.delivery_times(until=fault[0]))}",
-        f"delivery during {percentiles(during)}",
-        f"answers during {percentiles(running.ledger.answer_times(*fault))}",
-        f"counters {counters_of(running.server, 'sql')}",
-    )
-    assert verdict.faults == {}
-    assert verdict.refused == {}
-    assert running.publishers.problems == []
-    assert deliveries.faults == {}
-    assert max(during) < LATEST_DELIVERY
 
 
 @pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
@@ -78,6 +55,7 @@ def test_sqlite_is_locked(home: Path) -> None:
             f"SQLite locked for {ended - began:.1f} s",
             running,
             lambda ledger: event_log.in_sqlite(home, ledger),
+            "sql",
             (began, ended),
         )
         assert server.stop() == 0
@@ -115,6 +93,7 @@ def test_the_database_server_is_cut_off(engine: str, home: Path) -> None:
                 f"{engine} cut off for {ended - began:.1f} s",
                 running,
                 lambda ledger: event_log.in_database(direct, ledger),
+                "sql",
                 (began, ended),
             )
             assert refusal.status_code == 503, refusal.text
@@ -146,6 +125,46 @@ def test_the_database_server_is_half_open(engine: str, home: Path) -> None:
                 f"{engine} half-open for {ended - began:.1f} s",
                 running,
                 lambda ledger: event_log.in_database(direct, ledger),
+                "sql",
                 (began, ended),
             )
             assert server.stop() == 0
+
+
+def refused(
+    what: str, url: str, home: Path, refusing: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Publish before, while and after the database at ``url`` refuses writes; all is kept."""
+    with herald(home, {"DATABASE_URL": url, "SECRET_KEY": SECRET}) as server:
+        with load(server, full_key(server)) as running:
+            running.last(1)
+            began = time.monotonic()
+            with refusing():
+                running.last(FAULT_SECONDS)
+                spooled = counters_of(server, "sql")["spooled"]
+            ended = time.monotonic()
+            running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+        judge(
+            what,
+            running,
+            lambda ledger: event_log.in_database(url, ledger),
+            "sql",
+            (began, ended),
+        )
+        assert spooled, "the fault was not noticed"
+        assert server.stop() == 0
+
+
+@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
+def test_the_database_server_is_read_only(home: Path) -> None:
+    """As after a failover: nothing becomes a dead letter, and old connections are not kept."""
+    with temporary_postgresql() as url:
+        refused("PostgreSQL read-only", url, home, lambda: read_only(url))
+
+
+@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
+@pytest.mark.parametrize("engine", SERVERS)
+def test_the_table_is_missing(engine: str, home: Path) -> None:
+    """What an operator can mend is waited for, and is no record's fault."""
+    with SERVERS[engine]() as url:
+        refused(f"{engine} without the table", url, home, lambda: renamed(url, "event_log"))

@@ -10,22 +10,17 @@ from logger_lib import JsonObject
 from tests.faults.conftest import (
     FAULT_SECONDS,
     KILLS,
-    LATEST_DELIVERY,
-    MOST_GROWTH,
     RATE,
-    SETTLED_SECONDS,
     Load,
     counters_of,
     full_key,
     herald,
+    judge,
     load,
-    percentiles,
-    say,
 )
 from tests.services import event_log
 from tests.services.herald import HeraldServer
 from tests.services.mongod import MongoServer
-from tests.services.vitals import MIB
 
 FRESH = 20
 """Events that are published after a fault, and must be in the log like all others."""
@@ -72,31 +67,9 @@ def key(server: HeraldServer) -> str:
     return full_key(server)
 
 
-def judge(what: str, running: Load, database: MongoServer, fault: tuple[float, float]) -> None:
-    """Print the figures and hold them to what is promised; ``fault`` is when it began and ended."""
-    verdict = running.ledger.settle(
-        lambda: event_log.in_mongodb(database, running.ledger), SETTLED_SECONDS
-    )
-    deliveries = running.deliveries()
-    before = running.delivery_times(until=fault[0])
-    during = running.delivery_times(*fault)
-    counters = counters_of(running.server, "mongodb")
-    say(
-        what,
-        verdict,
-        deliveries,
-        f"delivery before {percentiles(before)}",
-        f"delivery during {percentiles(during)}",
-        f"answers before {percentiles(running.ledger.answer_times(until=fault[0]))}",
-        f"answers during {percentiles(running.ledger.answer_times(*fault))}",
-        f"the worker grew by {running.growth / MIB:.1f} MiB at most; counters {counters}",
-    )
-    assert verdict.faults == {}
-    assert verdict.refused == {}
-    assert running.publishers.problems == []
-    assert deliveries.faults == {}
-    assert max(during) < LATEST_DELIVERY
-    assert running.growth < MOST_GROWTH
+def judge_log(what: str, running: Load, database: MongoServer, fault: tuple[float, float]) -> None:
+    """Judge what is in ``database``; ``fault`` is when it began and ended."""
+    judge(what, running, lambda ledger: event_log.in_mongodb(database, ledger), "mongodb", fault)
 
 
 def suffer(
@@ -109,7 +82,7 @@ def suffer(
         fault(running)
         ended = time.monotonic()
         running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
-    judge(what, running, database, (began, ended))
+    judge_log(what, running, database, (began, ended))
 
 
 def test_down_at_the_start(home: Path, mongod: MongoServer) -> None:
@@ -124,7 +97,7 @@ def test_down_at_the_start(home: Path, mongod: MongoServer) -> None:
             mongod.start()
             back = time.monotonic()
             running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
-        judge(f"down at the start (booted in {booted:.1f} s)", running, mongod, (away, back))
+        judge_log(f"down at the start (booted in {booted:.1f} s)", running, mongod, (away, back))
         assert server.stop() == 0
     assert booted < BOOT_SECONDS
 
@@ -157,7 +130,7 @@ def test_killed_in_a_batch(server: HeraldServer, key: str, database: MongoServer
         killed(running)
         ended = time.monotonic()
         running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
-    judge(f"killed {KILLS} times", running, database, (began, ended))
+    judge_log(f"killed {KILLS} times", running, database, (began, ended))
 
 
 @pytest.mark.timeout(60 + 2 * FAULT_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from logger_lib import BatchedLoggerFactory, Limits, LogRecord, RecordsRejected, Sink, SpoolPlace
-from logger_lib.limits import DEFAULT_LIMITS
+from logger_lib.pipeline.limits import DEFAULT_LIMITS
 
 
 class Gate(Sink):

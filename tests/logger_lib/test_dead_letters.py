@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from logger_lib import JsonObject
-from logger_lib.checked_lines import from_line
-from logger_lib.dead_letters import DeadLetter, DeadLetters
 from logger_lib.offload import inline
+from logger_lib.pipeline.dead_letters import DeadLetter, DeadLetters
+from logger_lib.spool.checked_lines import from_line
 from tests.services.small_disk import small_disk
 
 

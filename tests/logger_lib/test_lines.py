@@ -251,6 +251,29 @@ def test_a_torn_line_is_ended() -> None:
     assert rest.startswith(b"\n")
 
 
+def test_a_torn_line_is_ended_after_further_failures() -> None:
+    """Also where the writes after the one that tore it fail at once."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    factory = ConsoleLoggerFactory(writing)
+    logger = factory.create_logger("test")
+    logger.log(record(message="x" * 200_000))
+    assert not logger.flush(10)
+    logger.log(record("lost"))
+    assert not logger.flush(10)
+    assert factory.counters.failed == 2
+    os.read(reading, 1 << 20)
+    logger.log(record("whole"))
+    logger.flush(10)
+    logger.log(record("next"))
+    logger.close()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        end_of_torn, *lines = pipe.read().splitlines()
+    assert end_of_torn == b""
+    assert [json.loads(line)["event"] for line in lines] == ["whole", "next"]
+
+
 def test_blocking_writes_go_through_the_offload() -> None:
     """The console and logging destinations write where the program tells them to."""
     calls: list[str] = []

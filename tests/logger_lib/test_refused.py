@@ -1,16 +1,25 @@
 """Records that their destination can never hold, in batches with good ones."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from logger_lib import JsonValue, SpoolPlace
+from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.offload import inline
-from tests.logger_lib.conftest import record
+from tests.logger_lib.conftest import read_all, record
+from tests.logger_lib.gate import GateFactory
 from tests.logger_lib.test_dead_letters import letters_in
-from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed
+from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed, segments
+from tests.services.herald import wait_until
+
+Result = TypeVar("Result")
 
 
 def test_refused_records_are_dead_letters(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +95,68 @@ def test_a_line_of_another_version_is_a_dead_letter(home: Path) -> None:
     assert found[0]["record"] == '{"event": "of the future"}'
 
 
+class FailingDisk:
+    """An offload whose next call fails, once there is a segment, as no thread can be had."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._has_failed = False
+
+    def __call__(self, call: Callable[[], Result], /) -> Result:
+        """Make the call."""
+        if segments(self._home) and not self._has_failed:
+            self._has_failed = True
+            raise RuntimeError("can't start new thread")
+        return call()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_intake_that_dies_is_replaced(home: Path) -> None:
+    """What ends its thread costs the record that it was about, and the next starts another."""
+    factory = GateFactory(QUICK, SpoolPlace(home, MIB, FailingDisk(home)))
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.open.clear()
+    log(logger, "1")
+    logger.log(record("odd", of=threading.Lock()))  # type: ignore[arg-type]  # as programs do
+    wait_until(lambda: factory.counters.failed == 1, "the end of the intake")
+    for thread in threading.enumerate():
+        if thread.name == "herald-gate-test-spool":
+            thread.join(10)
+    log(logger, "2")
+    assert logger.flush(10), "the destination hangs, and the disk is well again"
+    assert factory.counters.in_spool == 2
+    gate.open.set()
+    replayed(factory)
+    logger.close()
+    assert [name for name in gate.events if name != "odd"] == ["1", "2"]
+    assert is_conserved(factory.counters)
+
+
+def test_dead_letters_of_the_spool_that_cannot_be_kept(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A refused record that was acknowledged waits in the spool until it can be a dead letter."""
+    factory = make(home)
+    gate, logger = factory.gate, factory.create_logger("test")
+    gate.error = ConnectionError("down")
+    log(logger, "1", "bad", "2")
+    assert logger.flush(10)
+    in_the_way = home / "dead-letters"
+    in_the_way.write_text("")
+    gate.refuses = lambda entry: "no" if entry.event == "bad" else None
+    gate.error = None
+    wait_until(lambda: len(gate.batches) > 2, "it to be tried again")
+    assert factory.counters.in_spool == 3
+    in_the_way.unlink()
+    replayed(factory)
+    logger.close()
+    assert gate.events == ["1", "2"]
+    (letter,) = letters_in(in_the_way / "gate.jsonl")
+    assert event_of(letter["record"]) == "bad"
+    assert (factory.counters.written, factory.counters.dead, factory.counters.failed) == (2, 1, 0)
+    assert "cannot keep dead letters: " in capfd.readouterr().err
+
+
 def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
     """Then the refused record has failed, flush says no, and the others are written."""
     home.mkdir()
@@ -98,3 +169,23 @@ def test_dead_letters_that_cannot_be_kept(home: Path) -> None:
     logger.close()
     assert factory.gate.events == ["good"]
     assert (factory.counters.written, factory.counters.failed) == (1, 1)
+
+
+def test_a_damaged_database_refuses_no_record(home: Path, tmp_path: Path) -> None:
+    """While the file of SQLite is malformed records wait in the spool; none is a dead letter."""
+    path = tmp_path / "log.db"
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    factory = SqlLoggerFactory(engine, limits=QUICK, spool=SpoolPlace(home, MIB, inline))
+    logger = factory.create_logger("test")
+    log(logger, "before")
+    assert logger.flush(10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    log(logger, "1", "2")
+    assert logger.flush(10)
+    assert (factory.counters.in_spool, factory.counters.dead) == (2, 0)
+    path.write_bytes(whole)
+    replayed(factory)
+    logger.close()
+    assert [found.event for found in read_all(factory.create_reader())] == ["before", "1", "2"]
+    assert (factory.counters.written, factory.counters.dead) == (3, 0)

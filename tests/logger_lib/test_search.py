@@ -1,9 +1,11 @@
 """What is searched for is found, in every destination that is readable, and nothing else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pymongo import MongoClient
+from sqlalchemy import event as listening
 from sqlalchemy import text
 
 from logger_lib import (
@@ -122,6 +124,35 @@ def test_words(readable_place: Place, asked: str, found: bool) -> None:
     assert matching == ([event] if found else [])
 
 
+@pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)])
+def test_an_identifier_of_any_size(readable_place: Place, number: int) -> None:
+    """An integer under a key that ends in ``id`` finds its event, and is an ``int`` again."""
+    event, _ = published(data={"orderId": number, "lines": [{"n": number}]})
+    log(readable_place, event, *published())
+    reader = readable_place.factory.create_reader()
+    (found,) = reader.read(LogQuery(app="shop", words=tuple(words_in(str(number)))))
+    assert found == event
+    assert type(found.fields["orderId"]) is int
+
+
+@pytest.mark.parametrize("place", ["mongodb"], indirect=True)
+def test_what_has_the_same_number_is_passed_by(place: Place, mongo: MongoService) -> None:
+    """Records that a term finds and that do not answer make no page shorter, and no log end."""
+    events = [published(data={"note": "red" if number == 0 else "blue"})[0] for number in range(7)]
+    log(place, *events)
+    client: MongoClient[Document] = MongoClient(mongo.uri)
+    with client:
+        # As if "red" and "blue" had the same hash.
+        stored = client[mongo.database]["event_log"]
+        red = stored.find_one({"_id": events[0].id})
+        assert red is not None
+        stored.update_many({}, {"$set": {"terms": red["terms"]}})
+    reader = place.factory.create_reader()
+    for limit in (1, 2, 7, 100):
+        query = LogQuery(app="shop", words=("red",), limit=limit)
+        assert reader.read(query) == [events[0]]
+
+
 def test_filters_together(readable_place: Place) -> None:
     """Rooms, names, words and times narrow each other, page by page, within one app."""
     events = [
@@ -191,11 +222,52 @@ def test_a_search_in_many_steps(place: Place, monkeypatch: pytest.MonkeyPatch) -
     reader = place.factory.create_reader()
     query = LogQuery(app="shop", words=("rare", "x"))
     assert [events.index(each) for each in reader.read(query)] == [20, 10, 0]
+    found: list[int] = []
+    with monkeypatch.context() as hurried:
+        # A step each: what it found is handed on, and the next read goes on from there.
+        hurried.setattr(term_reader, "READ_SECONDS", 0.0)
+        reached = ["~"]
+        while reached[-1]:
+            try:
+                for each in reader.stream(replace(query, before=reached[-1])):
+                    found.append(events.index(each))
+                reached.append("")
+            except ReadTooLong as error:
+                reached.append(error.reached or "")
+    assert len(reached) > 2
+    assert reached == sorted(set(reached), reverse=True)
+    assert found == [20, 10, 0]
     nowhere = LogQuery(app="shop", words=("b", "rare"))
     assert reader.read(nowhere) == []
     monkeypatch.setattr(term_reader, "READ_SECONDS", 0.0)
     with pytest.raises(ReadTooLong, match="a shorter time"):
         reader.read(nowhere)
+
+
+@pytest.mark.parametrize("place", ["sqlite", "mariadb", "postgresql"], indirect=True)
+@pytest.mark.parametrize("app", ["shop", None])
+def test_times_are_compared_in_few_steps(place: Place, app: str | None) -> None:
+    """The thousands of events whose ids are near the time asked for are looked at in few calls."""
+    factory = place.factory
+    assert isinstance(factory, SqlLoggerFactory)
+    factory.prepare()
+    times = [NOON + timedelta(milliseconds=2 * number) for number in range(4000)]
+    for start in range(0, len(times), 1000):
+        factory.sink.write([published(at=at)[0] for at in times[start : start + 1000]])
+    reader = factory.create_reader()
+    reader.read(LogQuery(limit=1))
+    sent: list[str] = []
+    listening.listen(
+        factory._engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: sent.append(statement),
+    )
+    last = times[-1]
+    moment = timedelta(milliseconds=1)
+    assert reader.read(LogQuery(app=app, since=last + moment, limit=1)) == []
+    (found,) = reader.read(LogQuery(app=app, until=times[0] + moment, limit=1))
+    assert found.time == times[0]
+    assert len(sent) < 60
 
 
 def test_out_of_reach() -> None:

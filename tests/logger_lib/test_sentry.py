@@ -1,13 +1,14 @@
 """What leaves for Sentry, read from the envelopes that the SDK really sends."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import sentry_sdk
 
 from logger_lib import Failure, JsonObject, Level, LogRecord, delivery_record, event_record
-from logger_lib.destinations.sentry import SentryLoggerFactory
+from logger_lib.destinations.sentry import SENTRY_LIMITS, SentryLoggerFactory
 from tests.services.sentry_receiver import SentryReceiver
 
 NOON = datetime(2026, 5, 25, 12, tzinfo=UTC)
@@ -111,6 +112,25 @@ def test_losses_of_the_sdk_are_counted(
     factory.close()
     assert (factory.counters.written, factory.counters.failed) == (0, 2)
     assert "Sentry did not take all of a batch" in capfd.readouterr().err
+
+
+def test_a_sentry_that_hangs(sentry: SentryReceiver, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it takes and does not answer is not counted as written, and flush says no."""
+    sentry.goes_on.clear()
+    factory = SentryLoggerFactory(sentry.dsn, limits=replace(SENTRY_LIMITS, attempts=1))
+    logger = factory.create_logger("test")
+    logger.log(RECORDS[0])
+    assert not logger.flush(10)
+    assert (factory.counters.written, factory.counters.failed) == (0, 1)
+    assert not sentry.logs
+    sentry.goes_on.set()
+    logger.log(RECORDS[1])
+    logger.flush(10)
+    logger.close()
+    factory.close()
+    assert (factory.counters.written, factory.counters.failed) == (1, 1)
+    assert len(sentry.logs) == 2
+    assert "Sentry did not take a batch within 5 s" in capfd.readouterr().err
 
 
 def test_an_exception_is_told_without_its_text(sentry: SentryReceiver) -> None:

@@ -1,5 +1,6 @@
 """The queue on disk by itself: order, bounds, damage, and who may have which file."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logger_lib.offload import inline
-from logger_lib.spool import Found, Spool, SpoolFull, SpoolPlace
+from logger_lib.spool.spool import Found, Spool, SpoolFull, SpoolPlace
 from tests.services.small_disk import small_disk
 
 MIB = 1 << 20
@@ -29,6 +30,10 @@ def drained(spool: Spool, most: int = 3) -> list[str]:
         found += texts
         spool.done()
     return found
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def left_behind(directory: Path, *groups: list[str]) -> list[Path]:
@@ -95,6 +100,52 @@ def test_nobody_takes_what_another_holds(tmp_path: Path) -> None:
     one.close()
     assert other.take_over() == Found(1, 0)
     assert drained(other) == ["mine", "yours"]
+
+
+def test_what_cannot_be_taken_over_stays_alone(tmp_path: Path) -> None:
+    """A folder and a pipe in the place of segments are told; all others are taken over."""
+    paths = left_behind(tmp_path, ["1"], ["2"], ["3"], ["4"])
+    folder, pipe = paths[1], paths[2]
+    folder.unlink()
+    folder.mkdir()
+    pipe.unlink()
+    os.mkfifo(pipe)
+    spool = make_spool(tmp_path)
+    before = open_files()
+    found = spool.take_over()
+    assert open_files() == before + 2, "one descriptor for each segment"
+    assert found.lines == 2
+    assert [path for path, _ in found.unreadable] == [folder, pipe]
+    assert [path for path, _ in spool.take_over().unreadable] == [folder, pipe]
+    assert drained(spool) == ["1", "4"]
+
+
+def test_many_segments_are_taken_over_in_turn(tmp_path: Path) -> None:
+    """No more than a few are held at once, and the next is due before what is newer is read."""
+    names = [str(number) for number in range(40)]
+    left_behind(tmp_path, *([name] for name in names))
+    spool = make_spool(tmp_path)
+    spool.append(["new"])
+    found: list[str] = []
+    held = spool.take_over().lines
+    assert held < len(names)
+    while texts := spool.read(10, MIB):
+        found += texts
+        spool.done()
+        if spool.has_more_left:
+            assert spool.take_over().lines == 1
+    assert found == [*names, "new"]
+    assert not spool.has_more_left
+
+
+def test_a_clock_that_was_put_back(tmp_path: Path) -> None:
+    """What comes in is behind what an earlier process left, whatever the clock says."""
+    (segment,) = left_behind(tmp_path, ["1"])
+    segment.rename(segment.with_name("07000000000000000000.jsonl"))
+    spool = make_spool(tmp_path)
+    spool.append(["2"])
+    assert spool.take_over() == Found(1, 0)
+    assert drained(spool) == ["1", "2"]
 
 
 def test_a_segment_is_read_from_its_start_after_a_crash(tmp_path: Path) -> None:
@@ -192,6 +243,28 @@ def test_the_bound_in_bytes(tmp_path: Path) -> None:
     assert drained(spool) == ["y" * 30, "z" * 30]
 
 
+def test_the_bound_holds_over_processes(tmp_path: Path) -> None:
+    """What others left or put in counts, taken over or not, and no more once they are through."""
+    left_behind(tmp_path, *(["x" * 30] for _ in range(20)))
+    spool = make_spool(tmp_path, max_bytes=20 * 40)
+    with pytest.raises(SpoolFull):
+        spool.append(["y"])
+    spool.take_over()
+    with pytest.raises(SpoolFull):
+        spool.append(["y"])
+    spool.read(1, MIB)
+    spool.done()
+    spool.append(["y"])
+    other = make_spool(tmp_path, max_bytes=20 * 40)
+    with pytest.raises(SpoolFull):
+        other.append(["z" * 30])
+    spool.read(1, MIB)
+    spool.done()
+    other.append(["z" * 30])
+    for each in (spool, other):
+        each.close()
+
+
 def test_all_of_a_group_or_nothing_is_in(tmp_path: Path) -> None:
     """Where a file may not grow the part of a group that was written is taken back.
 
@@ -201,7 +274,7 @@ def test_all_of_a_group_or_nothing_is_in(tmp_path: Path) -> None:
         import resource, sys
         from pathlib import Path
         from logger_lib.offload import inline
-        from logger_lib.spool import Spool
+        from logger_lib.spool.spool import Spool
         spool = Spool(Path(sys.argv[1]), 1 << 20, inline)
         spool.append(["first"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from logger_lib import SpoolPlace
+from logger_lib import SpoolPlace, record_json
 from logger_lib.offload import inline
+from tests.logger_lib.conftest import record
 from tests.logger_lib.gate import GateFactory
+from tests.logger_lib.test_spool import left_behind
 from tests.logger_lib.test_spooling import QUICK, is_conserved, log, replayed, segments
 from tests.services.herald import wait_until
 
@@ -93,3 +95,28 @@ def log_and_see(factory: GateFactory) -> bool:
     """Have the factory's logger look around: it does while it is in use."""
     factory.prepare()
     return len(factory.gate.stored) == 4
+
+
+def test_a_spool_that_cannot_be_read_whole(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is no segment strands nothing: what many processes left is written once, in order."""
+    names = [str(number) for number in range(40)]
+    paths = left_behind(
+        home / "spool" / "gate-test",
+        *([record_json.to_json(record(name))] for name in names),
+    )
+    paths[1].unlink()
+    paths[1].mkdir()
+    del names[1]
+    factory = make(home)
+    logger = factory.create_logger("test")
+    log(logger, "next")
+    assert logger.flush(10)
+    wait_until(lambda: len(factory.gate.stored) == len(names) + 1, "what was left")
+    replayed(factory)
+    logger.close()
+    assert factory.gate.events == [*names, "next"]
+    assert segments(home) == [paths[1]]
+    assert factory.counters.spooled >= len(names)
+    assert is_conserved(factory.counters)
+    complaints = capfd.readouterr().err
+    assert f"cannot take over 1 files of its spool, the first {paths[1]}" in complaints

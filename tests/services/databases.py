@@ -37,6 +37,41 @@ def temporary_postgresql() -> Iterator[str]:
 
 
 @contextmanager
+def read_only(url: str) -> Iterator[None]:
+    """Have a temporary database of PostgreSQL take no writes, as a standby does.
+
+    Whoever is connected is disconnected at the start, and not at the end: what was connected
+    meanwhile stays read-only.
+    """
+    name = make_url(url).database
+    setting = f"ALTER DATABASE {name} SET default_transaction_read_only = "
+    execute(_POSTGRESQL, f"{setting}on")
+    execute(
+        _POSTGRESQL,
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+    try:
+        yield
+    finally:
+        execute(_POSTGRESQL, f"{setting}off")
+
+
+@contextmanager
+def renamed(url: str, table: str) -> Iterator[None]:
+    """Have ``table`` be called otherwise."""
+    execute(url, f"ALTER TABLE {table} RENAME TO {table}_away")
+    try:
+        yield
+    finally:
+        execute(url, f"ALTER TABLE {table}_away RENAME TO {table}")
+
+
+def execute(url: str, statement: str) -> None:
+    """Execute one statement that is its own transaction."""
+    _execute(create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT"), statement)
+
+
+@contextmanager
 def _temporary(server_url: str, create: str, drop: str) -> Iterator[str]:
     server = create_engine(server_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     name = f"herald_test_{uuid.uuid4().hex[:12]}"

@@ -22,6 +22,7 @@ from webapp.access.secret import load_secret
 from webapp.access.tokens import KeySigner
 from webapp.settings import Settings, documented
 from webapp.storage.database import Database
+from webapp.users.login_links import LoginLinks
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -149,7 +150,13 @@ class HeraldServer:
 
     def command(self, *arguments: str) -> str:
         """Run ``flask --app webapp …`` with this server's settings and return its stdout."""
-        done = subprocess.run(
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``flask --app webapp …`` with this server's settings, whatever comes of it."""
+        return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "webapp", *arguments],
             cwd=ROOT,
             env=self._environ,
@@ -159,8 +166,6 @@ class HeraldServer:
             timeout=START_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def log_text(self) -> str:
         """Return all that the server has printed, stdout and stderr."""
@@ -192,6 +197,14 @@ class HeraldServer:
         try:
             keys = ApiKeys(database, KeySigner(load_secret(self._settings)))
             return keys.issue(app, frozenset(scopes)).token
+        finally:
+            database.close()
+
+    def login_link(self, *, age: float = 0.0) -> str:
+        """Return a link that signs the operator in, as if it had been made ``age`` seconds ago."""
+        database = Database(self._settings.database_url, inline)
+        try:
+            return LoginLinks(database, self.url, lambda: time.time() - age).make()
         finally:
             database.close()
 

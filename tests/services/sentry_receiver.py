@@ -11,10 +11,15 @@ from logger_lib import JsonObject
 
 
 class SentryReceiver:
-    """Started by ``with``; ``dsn`` leads here, ``status`` is what it answers."""
+    """Started by ``with``; ``dsn`` leads here, ``status`` is what it answers.
+
+    It answers while ``goes_on`` is set.
+    """
 
     def __init__(self) -> None:
         self.status = 200
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.raw: list[bytes] = []
         """The envelopes as they came, unpacked."""
         self._items: list[tuple[str, JsonObject]] = []
@@ -56,6 +61,7 @@ class SentryReceiver:
         traceback: TracebackType | None,
     ) -> None:
         """Stop and free the port."""
+        self.goes_on.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -80,6 +86,7 @@ class SentryReceiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                receiver.goes_on.wait()
                 self.send_response(receiver.take(body))
                 self.send_header("Content-Length", "2")
                 self.end_headers()

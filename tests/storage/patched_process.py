@@ -34,7 +34,7 @@ def main(home: Path) -> None:
     gate = Gate(keys, signer)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    writers = [eventlet.spawn(keys.ensure_app, f"app {number}") for number in range(5)]
+    writers = [eventlet.spawn(keys.apps.ensure, f"app {number}") for number in range(5)]
     readers = [eventlet.spawn(gate.admit, token, Scope.PUBLISH) for _ in range(50)]
     longest = _longest_pause(_LOCKED_SECONDS)
     blocker.execute("ROLLBACK")

@@ -2,15 +2,18 @@
 
 import base64
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 import requests
 
-from logger_lib import JsonObject
+from logger_lib import JsonObject, LogQuery
 from tests.services.herald import HeraldServer, wait_until
-from tests.web.conftest import App, new_app, refusal
+from tests.web.conftest import App, new_app, refusal, stored_log
 from webapp.access.scopes import Scope
+from webapp.storage.tables import OPERATOR_ID
 
 EVENT: JsonObject = {"event": "a", "data": {}}
 PATHS = pytest.mark.parametrize("path", ["/events", "/events/batch"])
@@ -93,6 +96,22 @@ def test_revoked(herald: HeraldServer) -> None:
         lambda: herald.post("/events", EVENT, key).status_code == 401, "the refusal", seconds=5
     )
     assert time.monotonic() - revoked_at < 2.0
+
+
+def test_a_shell_is_written_down(home: Path) -> None:
+    """What an operator does in a shell is in the log too, and on no screen; stdout is the key's."""
+    with HeraldServer(home, {"EVENT_LOGGERS": "console,sql"}) as server:
+        done = server.run("keys", "issue", "--scopes", "publish")
+        assert re.fullmatch(r"herald_\S+\n", done.stdout)
+        server.command("keys", "revoke", id_of(done.stdout.strip()))
+        assert "audit" not in done.stderr
+    with stored_log({"HERALD_HOME": str(home)}) as log:
+        written = [
+            record.event
+            for record in reversed(log.read(LogQuery()))
+            if record.fields.get("who") == OPERATOR_ID
+        ]
+    assert written == ["audit.key_issued", "audit.key_revoked"]
 
 
 def test_two_apps(herald: HeraldServer) -> None:

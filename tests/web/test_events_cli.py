@@ -18,6 +18,7 @@ import pytest
 from logger_lib import JsonObject, event_record, inline, uuid7
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
+from tests.services import hasty_logger
 from tests.services.herald import ROOT, environment_without_settings, wait_until
 from webapp.access.keys import ApiKeys
 from webapp.access.tokens import KeySigner
@@ -42,7 +43,7 @@ class Shell:
         database = Database(f"sqlite:///{home}/herald.db", inline)
         database.migrate()
         keys = ApiKeys(database, KeySigner("x" * 40))
-        self.apps = {name: keys.ensure_app(name) for name in ("shop", "blog")}
+        self.apps = {name: keys.apps.ensure(name) for name in ("shop", "blog")}
         database.close()
 
     def log(self, *events: tuple[str, str, JsonObject], app: str = "shop") -> list[str]:
@@ -171,6 +172,56 @@ def test_no_logger_can_be_read(tmp_path: Path) -> None:
     assert "name sql or mongodb in EVENT_LOGGERS" in done.stderr
 
 
+def test_a_search_of_all_apps_that_takes_too_long(tmp_path: Path) -> None:
+    """It is told to name the app; an export goes on for as long as it finds anything."""
+    shell = Shell(tmp_path / "home")
+    shell.environ.update(hasty_logger.install(tmp_path / "hasty"))
+    shell.log(*((f"a{number}", "r", {}) for number in range(5)))
+    done = shell.run("search", "--event", hasty_logger.RARE)
+    assert done.returncode == 1
+    assert "--app" in done.stderr
+    assert names(shell.lines("export")) == ["a4", "a3", "a2", "a1", "a0"]
+
+
+def test_an_export_that_fails_leaves_the_file(shell: Shell, tmp_path: Path) -> None:
+    """What was exported before is there until all of the new export is; a pipe is written to."""
+    output = tmp_path / "events.jsonl"
+    output.write_text("before")
+    output.chmod(0o640)
+    nowhere = Shell(tmp_path / "nowhere")
+    nowhere.environ["EVENT_LOGGERS"] = "logging"
+    assert shell.run("export", "--since", "soon", "--output", str(output)).returncode == 1
+    assert nowhere.run("export", "--output", str(output)).returncode == 1
+    assert output.read_text() == "before"
+    assert shell.run("export", "--app", "blog", "--output", str(output)).returncode == 0
+    assert names([json.loads(output.read_text())]) == ["post.created"]
+    assert output.stat().st_mode & 0o777 == 0o640
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["events.jsonl", "nowhere"]
+    printed = shell.run("export", "--app", "blog", "--output", "/dev/stdout").stdout
+    assert names([json.loads(printed)]) == ["post.created"]
+
+
+def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends it with 130, by which a script knows that not all was exported."""
+    shell = Shell(tmp_path)
+    data: JsonObject = {"text": "x" * 10_000}
+    shell.log(*(("a", "r", data) for _ in range(200)))
+    process = subprocess.Popen(
+        shell.command("export"),
+        cwd=ROOT,
+        env=shell.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    # The pipe is full long before all is in it.
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=SECONDS)
+    assert (process.returncode, said) == (130, b"")
+
+
 def test_export_as_lines_of_json(shell: Shell, tmp_path: Path) -> None:
     """Every event is one line, with all that is known of it."""
     output = tmp_path / "events.jsonl"
@@ -293,6 +344,19 @@ def test_tail(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 0
     assert shown() == ["old3", "old4", "new1", "late"]
+
+
+def test_a_tail_goes_on_after_a_search_that_took_too_long(tmp_path: Path) -> None:
+    """It is said once, and what comes is shown at the next look."""
+    shell = Shell(tmp_path / "home")
+    shell.environ.update(hasty_logger.install(tmp_path / "hasty"))
+    printed = tmp_path / "printed"
+    with tailing(shell, printed, "--event", hasty_logger.RARE) as process:
+        wait_until(lambda: "Trying again" in printed.read_text(), "a search too long", SECONDS)
+        shell.log((hasty_logger.RARE, "r", {}))
+        wait_until(lambda: '"rare"' in printed.read_text(), "the new event", SECONDS)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
 
 
 def test_tail_of_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
 import requests
@@ -12,6 +13,7 @@ import requests
 from logger_lib import JsonObject, JsonValue, LogRecord, delivery_record, event_record
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
+from tests.services import hasty_logger
 from tests.services.herald import HeraldServer, free_port, wait_until
 from tests.web.conftest import App, new_app, object_in, refusal, refused_fields
 from webapp.access.scopes import Scope
@@ -127,8 +129,10 @@ def test_a_cursor_is_good_for_its_search_alone(shop: App) -> None:
         assert refused_fields(get(shop, cursor=cursor, **other)).keys() == {"cursor"}
     stranger = new_app(shop.server)
     assert refused_fields(get(stranger, q="jane", cursor=cursor)).keys() == {"cursor"}
-    changed = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
-    for wrong in (changed, cursor[:20], "x", "é", "=", "\x00", "A" * 200, "-_" * 20):
+    # The last character has four bits that decode to nothing.
+    changed = [cursor[:-1] + last for last in ascii_letters + digits + "-_" if last != cursor[-1]]
+    longer = [cursor + more for more in ("=", "==", "A", "\n", " ")]
+    for wrong in (*changed, *longer, cursor[:20], "x", "é", "=", "\x00", "A" * 200, "-_" * 20):
         assert refused_fields(get(shop, q="jane", cursor=wrong)).keys() == {"cursor"}
 
 
@@ -237,6 +241,23 @@ def test_a_page_is_bounded_in_bytes(herald: HeraldServer) -> None:
             break
         cursor = {"cursor": str(page["next"])}
     assert seen == list(range(11, -1, -1))
+
+
+def test_a_search_that_takes_too_long_goes_on(tmp_path: Path) -> None:
+    """What was found in time is a page, and its cursor leads on; 422 only where nothing was."""
+    with HeraldServer(tmp_path / "home", hasty_logger.install(tmp_path / "hasty")) as server:
+        app = new_app(server)
+        for number in range(5):
+            app.publish("a", {"number": number})
+        wait_until(lambda: numbers(found(app)) == [4, 3], "the events in the log")
+        pages: list[list[JsonValue]] = []
+        cursor: dict[str, str] = {}
+        while cursor.get("cursor") != "None":
+            page = object_in(get(app, event="a", **cursor))
+            pages.append(numbers(objects(page["events"])))
+            cursor = {"cursor": str(page["next"])}
+        assert pages == [[4, 3], [2, 1], [0]]
+        refusal(get(app, event=hasty_logger.RARE), 422, "search_too_long")
 
 
 def test_no_logger_can_be_read(tmp_path: Path) -> None:

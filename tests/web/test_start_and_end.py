@@ -1,6 +1,8 @@
 """What begins and ends with the process, and the steps that fail."""
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,13 +52,31 @@ def test_every_step_of_the_end_is_taken(
             "three": hangs,
             "four": lambda: taken.append("four"),
         }
-    )()
+    )(10)
     released.set()
     assert taken == ["one", "four"]
     assert capsys.readouterr().err == (
         "Herald: at the end, two failed: ConnectionError.\n"
         "Herald: at the end, three took too long.\n"
     )
+
+
+def test_the_steps_of_the_end_share_their_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten steps that hang take hardly longer than one, and the last is taken all the same."""
+    released, taken = threading.Event(), []
+    steps: dict[str, Callable[[], None]] = {
+        f"hanging {number}": lambda: hang(released) for number in range(10)
+    }
+    began = time.monotonic()
+    End({**steps, "last": lambda: taken.append("last")})(0.2)
+    assert time.monotonic() - began < 1
+    released.set()
+    assert taken == ["last"]
+    assert capsys.readouterr().err.count("took too long") == 10
+
+
+def hang(until: threading.Event) -> None:
+    until.wait(10)
 
 
 def test_recording_the_use_never_stops(

@@ -8,13 +8,17 @@ import click
 from flask.cli import AppGroup
 
 from webapp.access.first_key import DEFAULT_APP
+from webapp.access.key_audit import record_key
 from webapp.access.keys import ApiKeys, KeyDetails
 from webapp.access.scopes import Scope, ScopesInvalid, format_scopes, parse_scopes
-from webapp.errors import HeraldError
+from webapp.audit import Action, AuditTrail
+from webapp.shell import errors_told, moment, print_table
+from webapp.storage.tables import OPERATOR_ID
 
 _HEADINGS = (
     "ID",
     "APP",
+    "OWNER",
     "NAME",
     "SCOPES",
     "CREATED",
@@ -25,8 +29,11 @@ _HEADINGS = (
 )
 
 
-def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
-    """Return the command group; ``keys`` is called inside the app context of each command."""
+def make_keys_cli(keys: Callable[[], ApiKeys], audit: Callable[[], AuditTrail]) -> AppGroup:
+    """Return the command group; both are called inside the app context of each command.
+
+    What is done here is done by the operator.
+    """
     group = AppGroup("keys", help="Issue, list and revoke API keys.")
 
     @group.command("issue")
@@ -39,6 +46,7 @@ def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
         with _errors_told():
             wanted = parse_scopes(scopes)
             issued = keys().issue(app_name, wanted, name, _expiry(expires_in_days))
+        record_key(audit(), Action.KEY_ISSUED, issued.key, who=OPERATOR_ID, address=None)
         click.echo(issued.token)
 
     @group.command("list")
@@ -47,8 +55,7 @@ def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
         """List the keys, the revoked and expired ones too."""
         with _errors_told():
             rows = [_row(key) for key in keys().list_keys(app_name)]
-        for line in _table([_HEADINGS, *rows]):
-            click.echo(line)
+        print_table(_HEADINGS, rows)
 
     @group.command("revoke")
     @click.argument("key_id")
@@ -56,6 +63,9 @@ def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
         """Make the key worthless, for ever, within 2 seconds."""
         with _errors_told():
             revoked = keys().revoke(key_id)
+            key = keys().find(key_id)
+        if revoked and key is not None:
+            record_key(audit(), Action.KEY_REVOKED, key, who=OPERATOR_ID, address=None)
         click.echo(f"{key_id} {'is revoked' if revoked else 'was revoked before'}.", err=True)
 
     return group
@@ -64,16 +74,10 @@ def make_keys_cli(keys: Callable[[], ApiKeys]) -> AppGroup:
 @contextmanager
 def _errors_told() -> Iterator[None]:
     try:
-        yield
+        with errors_told():
+            yield
     except ScopesInvalid as error:
         raise click.BadParameter(str(error), param_hint="--scopes") from error
-    except HeraldError as error:
-        raise click.ClickException(f"{error.message} {_by_field(error)}".strip()) from error
-
-
-def _by_field(error: HeraldError) -> str:
-    fields = error.fields or {}
-    return " ".join(f"{name}: {' '.join(said)}" for name, said in fields.items())
 
 
 def _expiry(days: int | None) -> datetime | None:
@@ -84,23 +88,12 @@ def _row(key: KeyDetails) -> tuple[str, ...]:
     return (
         key.id,
         key.app_name,
-        key.name or "-",
+        "operator" if key.owner_id == OPERATOR_ID else key.owner_id,
+        key.name,
         format_scopes(key.scopes),
-        _moment(key.created_at),
-        _moment(key.expires_at),
-        _moment(key.revoked_at),
-        _moment(key.last_used_at),
+        moment(key.created_at),
+        moment(key.expires_at),
+        moment(key.revoked_at),
+        moment(key.last_used_at),
         key.last_four,
     )
-
-
-def _moment(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

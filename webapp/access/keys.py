@@ -1,4 +1,4 @@
-"""Apps and their API keys in the database: issued, listed, revoked."""
+"""API keys in the database: issued, listed, revoked."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from logger_lib.ids import uuid7
+from webapp.access.apps import Apps, require_name
 from webapp.access.scopes import Scope, format_scopes, parse_scopes
 from webapp.access.tokens import KeyClaims, KeySigner, digest_of
-from webapp.errors import NotFound, ValidationFailed
+from webapp.errors import LimitReached, NotFound, ValidationFailed
 from webapp.storage.database import Database
 from webapp.storage.tables import ApiKey, App
 
-_LONGEST_NAME = 100
+_MOST_LISTED = 1000
 _ASKED_AT_ONCE = 1000
 """Every database takes as many values in one query."""
 
@@ -29,6 +29,7 @@ class KeyDetails:
     id: str
     app_id: str
     app_name: str
+    owner_id: str
     name: str
     scopes: frozenset[Scope]
     last_four: str
@@ -56,29 +57,7 @@ class ApiKeys:
         self._database = database
         self._signer = signer
         self._clock = clock
-
-    def ensure_app(self, name: str) -> str:
-        """Return the id of the app of that name, made if there is none."""
-        _require_name("app_name", name)
-        known = self._app_id(name)
-        if known is not None:
-            return known
-        made = App(id=uuid7(), name=name, created_at=self._now())
-        try:
-            return self._database.run(lambda session: _add_app(session, made))
-        except IntegrityError:
-            # Another process made it since the look; unless it is gone again, that one counts.
-            made_elsewhere = self._app_id(name)
-            if made_elsewhere is None:
-                raise
-            return made_elsewhere
-
-    def find_app(self, name: str) -> str:
-        """Return the id of the app of that name; raises ``NotFound`` where there is none."""
-        known = self._app_id(name)
-        if known is None:
-            raise NotFound(f"There is no app {name!r}. List all keys to see the apps.")
-        return known
+        self.apps = Apps(database, clock)
 
     def issue(
         self,
@@ -87,33 +66,61 @@ class ApiKeys:
         name: str = "",
         expires: datetime | None = None,
     ) -> IssuedKey:
-        """Issue a key for an app, which is made if there is none of that name.
+        """Issue a key for the operator's app of that name, which is made if there is none.
 
-        Raises ``ValidationFailed`` by argument for names that cannot be shown on one line, no
-        scopes, and an ``expires`` that is past.
+        Raises what ``issue_for`` does, and ``ValidationFailed`` for a name that no app can have.
         """
         self._require_arguments(scopes, name, expires)
-        app_id = self.ensure_app(app_name)
+        return self.issue_for(self.apps.ensure(app_name), scopes, name, expires)
+
+    def issue_for(
+        self,
+        app_id: str,
+        scopes: frozenset[Scope],
+        name: str = "",
+        expires: datetime | None = None,
+        *,
+        most: int | None = None,
+    ) -> IssuedKey:
+        """Issue a key for an app.
+
+        Raises ``ValidationFailed`` by argument for a name that cannot be shown on one line, no
+        scopes, and an ``expires`` that is past; ``LimitReached`` where ``most`` keys of the app
+        are good already.
+        """
+        self._require_arguments(scopes, name, expires)
         token, row = self._draft(app_id, scopes, name, expires)
-        return IssuedKey(token, self._database.run(lambda session: _add_key(session, row)))
+
+        def add(session: Session) -> KeyDetails:
+            if most is not None and _count_good(session, app_id, row.created_at) >= most:
+                raise LimitReached(f"The app has {most} good keys: revoke one before.")
+            return _add_key(session, row)
+
+        return IssuedKey(token, self._database.run(add))
 
     def issue_first(
         self, app_name: str, scopes: frozenset[Scope], name: str = ""
     ) -> IssuedKey | None:
-        """Issue a key if the app, made if need be, never had one; of two processes one does it."""
+        """Issue a key if the operator's app, made if need be, never had one.
+
+        Of two processes that try, one does it.
+        """
         self._require_arguments(scopes, name, None)
-        token, row = self._draft(self.ensure_app(app_name), scopes, name, None)
+        token, row = self._draft(self.apps.ensure(app_name), scopes, name, None)
         key = self._database.run(lambda session: _add_first_key(session, row))
         return None if key is None else IssuedKey(token, key)
 
     def list_keys(self, app_name: str | None = None) -> tuple[KeyDetails, ...]:
-        """Return the keys of one app or of all, oldest first, the revoked and expired ones too.
+        """Return the keys of one app of the operator or of all apps of everybody, oldest first.
 
-        Raises ``NotFound`` where there is no app of that name.
+        The revoked and expired ones too. Raises ``NotFound`` where there is no app of that name.
         """
-        if app_name is not None:
-            self.find_app(app_name)
-        return self._database.run(lambda session: _list(session, app_name))
+        app_id = None if app_name is None else self.apps.find(app_name).id
+        return self._database.run(lambda session: _list(session, app_id, None))
+
+    def list_for(self, app_id: str) -> tuple[KeyDetails, ...]:
+        """Return the newest 1,000 keys of an app, oldest first."""
+        return self._database.run(lambda session: _list(session, app_id, _MOST_LISTED))
 
     def find(self, key_id: str) -> KeyDetails | None:
         """Return one key, or None where it was never issued."""
@@ -128,16 +135,17 @@ class ApiKeys:
             good |= self._database.run(partial(_good_among, key_ids=part, now=now))
         return good
 
-    def revoke(self, key_id: str) -> bool:
+    def revoke(self, key_id: str, owner_id: str | None = None) -> bool:
         """Make a key worthless for ever; returns False where it already was.
 
-        Raises ``NotFound`` where it was never issued. Every process refuses it within 2 seconds.
+        Raises ``NotFound`` where it was never issued, or, with an ``owner_id``, for an app of
+        somebody else. Every process refuses it within 2 seconds.
         """
-        now = self._now()
-        revoked = self._database.run(lambda session: _revoke(session, key_id, now))
-        if not revoked and self.find(key_id) is None:
+        key = self.find(key_id)
+        if key is None or owner_id not in {None, key.owner_id}:
             raise NotFound(f"There is no key {key_id!r}. List the keys to see their ids.")
-        return revoked
+        now = self._now()
+        return self._database.run(lambda session: _revoke(session, key_id, now))
 
     def record_use(self, used: Mapping[str, datetime]) -> None:
         """Keep when keys were last used, by key id, as ``Gate.take_used`` returns it."""
@@ -175,35 +183,12 @@ class ApiKeys:
         if not scopes:
             raise ValidationFailed("A key needs a scope.", {"scopes": ["Name at least one."]})
         if name:
-            _require_name("name", name)
+            require_name("name", name)
         if expires is not None and expires <= self._now():
             raise ValidationFailed("A key cannot expire in the past.", {"expires": ["Is past."]})
 
-    def _app_id(self, name: str) -> str | None:
-        return self._database.run(
-            lambda session: session.scalar(select(App.id).where(App.name == name))
-        )
-
     def _now(self) -> datetime:
         return datetime.fromtimestamp(int(self._clock()), UTC)
-
-
-def _require_name(argument: str, name: str) -> None:
-    if not (0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()):
-        raise ValidationFailed(
-            "A name is one line of text.",
-            {
-                argument: [
-                    f"Must have 1 to {_LONGEST_NAME} printable characters, none blank at an end."
-                ]
-            },
-        )
-
-
-def _add_app(session: Session, row: App) -> str:
-    session.add(row)
-    session.flush()
-    return row.id
 
 
 def _add_key(session: Session, row: ApiKey) -> KeyDetails:
@@ -220,11 +205,16 @@ def _add_first_key(session: Session, row: ApiKey) -> KeyDetails | None:
     return _add_key(session, row)
 
 
-def _list(session: Session, app_name: str | None) -> tuple[KeyDetails, ...]:
-    query = select(ApiKey).order_by(ApiKey.id)
-    if app_name is not None:
-        query = query.where(ApiKey.app.has(App.name == app_name))
-    return tuple(_details(row) for row in session.scalars(query))
+def _list(session: Session, app_id: str | None, most: int | None) -> tuple[KeyDetails, ...]:
+    query = select(ApiKey).order_by(ApiKey.id.desc()).limit(most)
+    if app_id is not None:
+        query = query.where(ApiKey.app_id == app_id)
+    return tuple(_details(row) for row in session.scalars(query))[::-1]
+
+
+def _count_good(session: Session, app_id: str, now: datetime) -> int:
+    good = select(func.count()).select_from(ApiKey).where(ApiKey.app_id == app_id, *_good(now))
+    return session.scalar(good) or 0
 
 
 def _find(session: Session, key_id: str) -> KeyDetails | None:
@@ -233,9 +223,12 @@ def _find(session: Session, key_id: str) -> KeyDetails | None:
 
 
 def _good_among(session: Session, key_ids: list[str], now: datetime) -> set[str]:
+    return set(session.scalars(select(ApiKey.id).where(ApiKey.id.in_(key_ids), *_good(now))))
+
+
+def _good(now: datetime) -> tuple[ColumnElement[bool], ...]:
     in_time = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
-    asked = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None), in_time)
-    return set(session.scalars(asked))
+    return ApiKey.revoked_at.is_(None), in_time
 
 
 def _revoke(session: Session, key_id: str, now: datetime) -> bool:
@@ -253,6 +246,7 @@ def _details(row: ApiKey) -> KeyDetails:
         id=row.id,
         app_id=row.app_id,
         app_name=row.app.name,
+        owner_id=row.app.owner_id,
         name=row.name,
         scopes=parse_scopes(row.scopes),
         last_four=row.last_four,

@@ -1,6 +1,8 @@
 """``flask --app webapp events``: watch, search and export the log from a shell."""
 
 import os
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +13,7 @@ from typing import TextIO, TypedDict, Unpack
 import click
 from flask.cli import AppGroup
 
-from webapp.errors import HeraldError, Unavailable
+from webapp.errors import HeraldError, SearchTooLong, Unavailable
 from webapp.events.event_log import EventLog, Search, StoredEvent
 from webapp.events.export import Format, json_line, shown_line, write_events
 from webapp.events.search_schema import DEFAULT_LIMIT, MAX_LIMIT, PageAsked, load_page
@@ -21,6 +23,8 @@ POLL_SECONDS = 0.5
 SHOWN_EVERY = 100
 """Events between two looks at how far an export is."""
 MAX_LAST = 1000
+INTERRUPTED = 128 + signal.SIGINT
+"""What a shell takes for an end by Ctrl-C: not all of it is there."""
 
 
 class Filters(TypedDict, total=False):
@@ -76,10 +80,10 @@ def make_events_cli(log: Callable[[], EventLog], app_id_of: Callable[[str], str]
     @_json
     def tail(last: int, as_json: bool, **filters: Unpack[Filters]) -> None:
         """Print the last events, then new ones as they come, until Ctrl-C."""
-        with _errors_told(), _quiet_end():
+        with _errors_told(), _quiet_end(at_interrupt=0):
             line = json_line if as_json else shown_line
             search = asked(**filters).search
-            for event in _coming(Tail(log(), search, time.time()), last):
+            for event in _coming(Tail(log(), search, time.time), last):
                 click.echo(line(event))
 
     @group.command("search")
@@ -109,8 +113,10 @@ def make_events_cli(log: Callable[[], EventLog], app_id_of: Callable[[str], str]
     @_output
     def export(wanted: str, output: Path | None, **filters: Unpack[Filters]) -> None:
         """Write the events that have all that is asked for, newest first, however many."""
-        with _errors_told(), _quiet_end(), _opened(output) as stream:
-            count = _export(log(), asked(**filters).search, Format(wanted), stream)
+        with _errors_told(), _quiet_end():
+            search = asked(**filters).search
+            with _opened(output) as stream:
+                count = _export(log(), search, Format(wanted), stream)
         click.echo(f"{count} events exported.", err=True)
 
     return group
@@ -124,7 +130,7 @@ def _coming(tail: Tail, last: int) -> Iterator[StoredEvent]:
         try:
             yield from tail.new()
             is_told = False
-        except Unavailable as error:
+        except (Unavailable, SearchTooLong) as error:
             if not is_told:
                 click.echo(f"{error.message} Trying again.", err=True)
             is_told = True
@@ -154,14 +160,31 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         return
     try:
         # Without newline="", CSV's own line ends would be changed.
-        with output.open("w", encoding="utf-8", newline="") as stream:
+        with _whole(output) as path, path.open("w", encoding="utf-8", newline="") as stream:
             yield stream
     except OSError as error:
         raise click.FileError(str(output), error.strerror or str(error)) from error
 
 
 @contextmanager
-def _quiet_end() -> Iterator[None]:
+def _whole(output: Path) -> Iterator[Path]:
+    """Give a file beside ``output`` that takes its place at the end, when all is in it."""
+    if output.exists() and not output.is_file():
+        yield output  # a pipe, or a device
+        return
+    place = output.resolve()
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        if place.exists():
+            shutil.copymode(place, beside)
+        beside.replace(place)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _quiet_end(at_interrupt: int = INTERRUPTED) -> Iterator[None]:
     """End in order where the reader of stdout has seen enough, and at Ctrl-C."""
     try:
         yield
@@ -170,13 +193,15 @@ def _quiet_end() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
-        sys.exit(0)
+        sys.exit(at_interrupt)
 
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
     try:
         yield
+    except SearchTooLong as error:
+        raise click.ClickException(f"{error.message} Name the app, with --app.") from error
     except HeraldError as error:
         fields = error.fields or {}
         by_field = [f"--{name}: {' '.join(said)}" for name, said in fields.items()]

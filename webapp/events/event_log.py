@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from logger_lib import (
 from webapp.errors import LogNotReadable, NotFound, SearchTooLong, Unavailable
 
 READ_AT_ONCE = 100
-"""How many events are read in one go; nobody else uses a SQLite database meanwhile."""
+"""How many events one read is asked for where all are: each has its own time."""
 
 MAX_HOSTS = 10_000
 """How many records of one event are read: one a host that delivered it, and its own."""
@@ -89,45 +89,60 @@ class EventLog:
         """Yield what ``search`` asks for, newest first, ``most`` at most, in bounded memory.
 
         ``before``: only what is older than the event of this id. Raises ``SearchTooLong`` where
-        too many events have to be looked at for the next one.
+        too many events have to be looked at for these; without ``most`` it takes as long as it
+        takes, and raises that only where the search gets no further at all.
         """
-        while most is None or most > 0:
-            limit = READ_AT_ONCE if most is None else min(READ_AT_ONCE, most)
-            records = self._read(
-                LogQuery(
-                    app=search.app_id,
-                    event=search.event,
-                    room=search.room,
-                    since=search.since,
-                    until=search.until,
-                    words=search.words,
-                    before=before,
-                    limit=limit,
-                    events_only=True,
-                )
-            )
-            yield from map(StoredEvent, records)
-            if len(records) < limit:
-                return
-            before = records[-1].id
-            most = None if most is None else most - limit
+        if most is not None:
+            yield from self._page(search, before, most)
+            return
+        while True:
+            found = 0
+            try:
+                for event in self._page(search, before, READ_AT_ONCE):
+                    found += 1
+                    before = event.id
+                    yield event
+            except SearchTooLong as error:
+                if error.reached is None:
+                    raise
+                before = error.reached
+            else:
+                if found < READ_AT_ONCE:
+                    return
+
+    def _page(self, search: Search, before: str | None, most: int) -> Iterator[StoredEvent]:
+        query = LogQuery(
+            app=search.app_id,
+            event=search.event,
+            room=search.room,
+            since=search.since,
+            until=search.until,
+            words=search.words,
+            before=before,
+            limit=most,
+            events_only=True,
+        )
+        return map(StoredEvent, self._read(query))
 
     def find(self, event_id: str, app_id: str) -> DeliveredEvent:
         """Return one event of an app; raises ``NotFound`` where that app has none of this id."""
-        records = self._read(LogQuery(event_id=event_id, app=app_id, limit=MAX_HOSTS))
-        own = next((record for record in records if record.id == event_id), None)
+        own: LogRecord | None = None
+        deliveries: list[tuple[str, ...]] = []
+        for record in self._read(LogQuery(event_id=event_id, app=app_id, limit=MAX_HOSTS)):
+            own = record if record.id == event_id else own
+            deliveries.append(record.recipients)
         if own is None:
             raise NotFound(f"There is no event {event_id} in the log of this app.")
-        sids = [sid for record in reversed(records) for sid in record.recipients]
+        sids = [sid for recipients in reversed(deliveries) for sid in recipients]
         return DeliveredEvent(StoredEvent(own), tuple(dict.fromkeys(sids)))
 
-    def _read(self, query: LogQuery) -> Sequence[LogRecord]:
+    def _read(self, query: LogQuery) -> Iterator[LogRecord]:
         if self._reader is None:
             raise LogNotReadable(
                 "None of this server's loggers can be read: name sql or mongodb in EVENT_LOGGERS."
             )
         with _outage_told():
-            return self._reader.read(query)
+            yield from self._reader.stream(query)
 
 
 def moment_text(moment: datetime) -> str:
@@ -143,5 +158,6 @@ def _outage_told() -> Iterator[None]:
         raise Unavailable("The log is out of reach. Try again in a moment.") from error
     except ReadTooLong as error:
         raise SearchTooLong(
-            "Too many events have to be looked at for so few: add since, an event or a room."
+            "Too many events have to be looked at for so few: add since, an event or a room.",
+            error.reached,
         ) from error

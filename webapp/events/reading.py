@@ -1,5 +1,6 @@
 """``GET /events`` and ``GET /events/{id}``: what was published, searched and read."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import orjson
@@ -9,9 +10,9 @@ from werkzeug.datastructures import MultiDict
 from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
-from webapp.errors import ValidationFailed
+from webapp.errors import SearchTooLong, ValidationFailed
 from webapp.events.cursor import Cursors
-from webapp.events.event_log import EventLog
+from webapp.events.event_log import EventLog, StoredEvent
 from webapp.events.search_schema import PageAsked, load_page
 from webapp.http_errors import json_response
 
@@ -46,13 +47,24 @@ def _each_once(arguments: MultiDict[str, str]) -> dict[str, str]:
 def _page(log: EventLog, cursors: Cursors, asked: PageAsked) -> Response:
     before = cursors.open(asked.search, asked.cursor) if asked.cursor else None
     page: list[bytes] = []
-    size, cursor, last_id = 0, None, ""
-    for event in log.newest(asked.search, before, asked.limit + 1):
-        if len(page) == asked.limit or size >= MAX_PAGE_BYTES:
-            cursor = cursors.seal(asked.search, last_id)
-            break
+    try:
+        end = _fill(page, log.newest(asked.search, before, asked.limit + 1), asked.limit)
+    except SearchTooLong as error:
+        if error.reached is None:
+            raise
+        end = error.reached
+    cursor = None if end is None else cursors.seal(asked.search, end)
+    body = b'{"events":[%b],"next":%b}' % (b",".join(page), orjson.dumps(cursor))
+    return Response(body, content_type="application/json")
+
+
+def _fill(page: list[bytes], found: Iterable[StoredEvent], limit: int) -> str | None:
+    """Append events to ``page`` until it is full; return the last one's id if more follow."""
+    size, last_id = 0, None
+    for event in found:
+        if len(page) == limit or size >= MAX_PAGE_BYTES:
+            return last_id
         page.append(orjson.dumps(event.to_wire()))
         size += len(page[-1])
         last_id = event.id
-    body = b'{"events":[%b],"next":%b}' % (b",".join(page), orjson.dumps(cursor))
-    return Response(body, content_type="application/json")
+    return None

@@ -19,7 +19,8 @@ class Retention:
     """Deletes the records of the log that are older than ``days``.
 
     ``delete_before(moment, limit)`` deletes the oldest from before ``moment``, ``limit`` at most,
-    and returns how many. ``deleted`` counts them, ``failed`` the times that it could not.
+    and returns how many: 0 where there are none. ``deleted`` counts them, ``failed`` the times that
+    it could not.
     """
 
     def __init__(self, delete_before: Callable[[datetime, int], int], days: int) -> None:
@@ -44,6 +45,4 @@ class Retention:
         moment = datetime.now(UTC) - self._kept
         while deleted := self._delete_before(moment, DELETED_AT_ONCE):
             self.deleted += deleted
-            if deleted < DELETED_AT_ONCE:
-                return
             time.sleep(PAUSE_SECONDS)

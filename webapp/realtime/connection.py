@@ -308,7 +308,10 @@ class Connection(engineio.socket.Socket):
         self.direct = None
         self.server.sockets.pop(self.sid, None)
         if self.transport is not None:
-            self.transport.close(CloseCode.NORMAL, reason)
+            # Only a server that goes away ends a transport that is there for the transport's sake.
+            is_going = reason == self.server.reason.TRANSPORT_CLOSE
+            code = CloseCode.GOING_AWAY if is_going else CloseCode.NORMAL
+            self.transport.close(code, reason)
         self._forget()
 
     def _forget(self) -> None:

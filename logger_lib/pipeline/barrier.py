@@ -60,7 +60,7 @@ class Barrier:
             return None
         turn = threading.Lock()
         turn.acquire()
-        # Goals never fall, as whoever joins asks for all that was accepted: the order is theirs.
+        # Goals never fall: each is all that was accepted by the time of this call.
         self._waiters.append(_Waiter(goal, turn))
         return turn
 

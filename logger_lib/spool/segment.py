@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from logger_lib.checked_lines import from_line
+from logger_lib.spool.checked_lines import from_line
 
 if sys.platform != "win32":
     # There is no spool on Windows, which can import the library all the same.
@@ -41,6 +41,8 @@ class Segment:
         self.size = os.fstat(fd).st_size
         self.lines = 0
         """How many whole lines there are, and are not done."""
+        self.damaged = 0
+        """How many lines were cut off or damaged when it was taken over."""
         self.torn = False
         """Whether a part of a group is left at its end, so that it must not grow."""
         self._fd = fd
@@ -58,12 +60,19 @@ class Segment:
     def adopt(cls, path: Path) -> Self | None:
         """Take over a segment that nobody holds; None where somebody does, or did and is through.
 
-        Raises ``OSError``.
+        Its lines are counted. Raises ``OSError``, and then it is left to others.
         """
         try:
-            return cls._locked(path, 0)
+            segment = cls._locked(path, 0)
         except FileNotFoundError:
             return None
+        if segment is not None:
+            try:
+                segment._count()
+            except BaseException:
+                segment.close()
+                raise
+        return segment
 
     @classmethod
     def _locked(cls, path: Path, flags: int) -> Self | None:
@@ -97,16 +106,6 @@ class Segment:
         self.size += len(data)
         self.lines += lines
 
-    def count(self) -> int:
-        """Count the lines; return how many are cut off or damaged. Raises ``OSError``."""
-        damaged = position = 0
-        while chunk := self._chunk(position, _READ_BYTES):
-            texts = [text for text, _ in _texts(chunk)]
-            self.lines += len(texts) - texts.count(None)
-            damaged += texts.count(None)
-            position += len(chunk)
-        return damaged
-
     def read(self, most_lines: int, most_bytes: int) -> list[Line]:
         """Return the oldest lines that are not done and are whole; none if there are no more.
 
@@ -136,6 +135,14 @@ class Segment:
         """Leave the file to whoever takes it over."""
         os.close(self._fd)
 
+    def _count(self) -> None:
+        position = 0
+        while chunk := self._chunk(position, _READ_BYTES):
+            texts = [text for text, _ in _texts(chunk)]
+            self.damaged += texts.count(None)
+            self.lines += len(texts) - texts.count(None)
+            position += len(chunk)
+
     def _chunk(self, position: int, wanted: int) -> bytes:
         """Return lines from ``position`` on, about ``wanted`` bytes or one; none at the end."""
         while True:
@@ -146,6 +153,12 @@ class Segment:
             if end:
                 return chunk[:end]
             wanted *= 2
+
+
+def number_of(name: str) -> int:
+    """Return the number of the segment with this file name; 0 where it is nobody's."""
+    digits = name.removesuffix(SUFFIX)
+    return int(digits) if len(digits) == _DIGITS and digits.isdecimal() else 0
 
 
 def _texts(chunk: bytes) -> Iterator[tuple[str | None, int]]:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic
 
-from logger_lib.dead_letters import Refused
-from logger_lib.flow import Flight, Flow, Item
-from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.dead_letters import Refused
+from logger_lib.pipeline.flow import Flight, Flow, Item
+from logger_lib.pipeline.limits import BREATH
+from logger_lib.spool.spool import Spool
 
 
 class Intake(Generic[Item]):
@@ -50,7 +50,7 @@ class Intake(Generic[Item]):
                 if flow.flight is not None:
                     wait = self._patience(flow.flight)
                     if wait <= 0:
-                        flow.keeping = True
+                        flow.copy(flow.flight)
                         return partial(self._keep_flight, flow.flight)
                 elif flow.spooling and (due_in := flow.due_in()) is not None:
                     if flow.closing and flow.stuck:
@@ -73,11 +73,11 @@ class Intake(Generic[Item]):
 
     def _keep_flight(self, flight: Flight[Item]) -> None:
         self._notice.too_late(self._flow.limits.deadline)
-        self._keep(flight.entries)
+        self._keep(flight.entries, flight)
 
-    def _keep(self, entries: list[tuple[Item, int]]) -> None:
-        texts, refusals = self._encode(entries)
+    def _keep(self, entries: list[tuple[Item, int]], copied: Flight[Item] | None = None) -> None:
         try:
+            texts, refusals = self._encode(entries)
             if texts:
                 self._spool.append(texts)
         except OSError as error:
@@ -89,8 +89,17 @@ class Intake(Generic[Item]):
                 self._flow.not_kept(entries)
             raise
         else:
-            dead, failed = self._refused.keep(refusals)
-            self._settle(len(texts), dead, failed)
+            self._set_aside(len(texts), refusals, copied)
+
+    def _set_aside(
+        self, spooled: int, refusals: list[tuple[Item, str]], copied: Flight[Item] | None
+    ) -> None:
+        dead, failed = 0, len(refusals)
+        try:
+            dead, failed = self._refused.keep_or_lose(refusals)
+        finally:
+            # Whatever is raised: nobody holds up the delivery for a batch that is in the spool.
+            self._settle(spooled, dead, failed, copied)
 
     def _encode(self, entries: list[tuple[Item, int]]) -> tuple[list[str], list[tuple[Item, str]]]:
         texts: list[str] = []
@@ -104,12 +113,16 @@ class Intake(Generic[Item]):
                 refusals.append((item, f"it cannot be put into the spool: {error}"))
         return texts, refusals
 
-    def _settle(self, spooled: int, dead: int, failed: int) -> None:
-        flow = self._flow
+    def _settle(self, spooled: int, dead: int, failed: int, copied: Flight[Item] | None) -> None:
+        flow, counters = self._flow, self._flow.counters
         with flow.lock:
-            flow.counters.spooled += spooled
-            flow.counters.dead += dead
-            flow.counters.failed += failed
+            if copied is not None and copied.landed:
+                # It was written after all, and is once more: counted by where it is found now.
+                counters.written -= spooled + dead
+                failed = 0
+            counters.spooled += spooled
+            counters.dead += dead
+            counters.failed += failed
             flow.kept(spooled + dead + failed, lost=failed > 0)
             was_full, flow.was_full = flow.was_full, False
         if was_full:

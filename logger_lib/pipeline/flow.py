@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from logger_lib.barrier import Barrier
 from logger_lib.counters import Counters
-from logger_lib.limits import Limits
+from logger_lib.pipeline.barrier import Barrier
+from logger_lib.pipeline.limits import Limits
 
 Item = TypeVar("Item")
 
@@ -32,13 +32,14 @@ class Form(Protocol[Item]):
 
 
 class Flight(Generic[Item]):
-    """A batch that is being written, and since when."""
+    """A batch that is being written, and since when; ``landed`` where it was."""
 
-    __slots__ = ("entries", "since")
+    __slots__ = ("entries", "landed", "since")
 
     def __init__(self, entries: list[tuple[Item, int]]) -> None:
         self.entries = entries
         self.since = time.monotonic()
+        self.landed = False
 
 
 class Flow(Generic[Item]):
@@ -46,18 +47,25 @@ class Flow(Generic[Item]):
 
     In direct mode that is the delivery; ``flight`` is what it is writing. While ``spooling`` it is
     the intake. ``keeping`` says that the intake is about to have a batch in the spool: one that it
-    has taken, or the one in flight, as that takes too long. Only one of them holds items at a time,
-    and what cannot be written goes back to the front: that is how the order is kept. Everything
-    but ``put`` is called under ``lock``.
+    has taken, or, as that takes too long, a copy of the one in flight, which is ``copied`` then.
+    Only one of them holds items at a time, but for that copy, and what cannot be written goes back
+    to the front: that is how the order is kept. Everything but ``put`` is called under ``lock``.
     """
 
     def __init__(
-        self, form: Form[Item], limits: Limits, counters: Counters, start: Callable[[], None]
+        self,
+        form: Form[Item],
+        limits: Limits,
+        counters: Counters,
+        start: Callable[[], None],
+        *,
+        has_intake: bool,
     ) -> None:
         self.limits = limits
         self.counters = counters
         self.form = form
         self._start = start
+        self._has_intake = has_intake
         self._hard_records = limits.hard_records
         self._hard_bytes = limits.hard_bytes
         self.closing = False
@@ -75,11 +83,13 @@ class Flow(Generic[Item]):
         self.flight: Flight[Item] | None = None
         self.spooling = False
         self.keeping = False
+        self.copied: Flight[Item] | None = None
         self.stuck = False
         """Whether the disk refused the batch at the front."""
         self.keep_again_at = 0.0
         self.delivering = False
-        self.taking_in = False
+        self.taking_in = not self._has_intake
+        """Whether the intake is there, or there is none to be had."""
         self.was_full = False
         self._oldest_at = 0.0
         self._hurry_to = 0
@@ -100,7 +110,7 @@ class Flow(Generic[Item]):
             waiting.append((item, size))
             self.waiting_bytes = total
             self.barrier.accepted += 1
-            if not self.delivering:
+            if not (self.delivering and self.taking_in):
                 self._start()
             # The thread waits for the first item or for a full batch, not for those between.
             if not before:
@@ -119,11 +129,13 @@ class Flow(Generic[Item]):
 
     def hurry(self) -> int:
         """Have what waits written at once; return how many items have been accepted."""
+        was_hurried = self.is_hurried
         goal = self._hurry_to = self.barrier.accepted
         if goal > self.barrier.settled:
-            if not self.delivering:
+            if not (self.delivering and self.taking_in):
                 self._start()
-            self._taker.notify()
+            if not was_hurried:
+                self._taker.notify()
         return goal
 
     @property
@@ -172,16 +184,23 @@ class Flow(Generic[Item]):
         self.flight = Flight(self.take())
         return self.flight
 
-    def land(self, flight: Flight[Item]) -> bool:
+    def copy(self, flight: Flight[Item]) -> None:
+        """Take note that the intake is about to have a copy of ``flight`` in the spool."""
+        self.keeping = True
+        self.copied = flight
+
+    def land(self, flight: Flight[Item], *, whole: bool = False) -> bool:
         """Say, now that ``flight`` has an answer, whether that is what decides.
 
-        It is not where the spool has the batch.
+        It is not where the spool has the batch. Where that is not known yet, one that was taken
+        ``whole`` does not wait for a disk that may hang: to be written again does it no harm.
         """
-        while self.keeping:
+        while self.copied is flight and not whole:
             self.delivery_work.wait()
         if self.flight is not flight:
             return False
         self.flight = None
+        flight.landed = True
         return True
 
     def divert(self) -> None:
@@ -197,21 +216,25 @@ class Flow(Generic[Item]):
 
     def kept(self, items: int, *, lost: bool) -> None:
         """Settle what the intake held: it is in the spool, or ``lost`` if not all of it is."""
-        if self.flight is not None:
-            self.flight = None
-            self.divert()
+        flight, self.copied = self.copied, None
         self.keeping = self.stuck = False
-        self.barrier.settle(items, lost=lost)
+        if flight is not None:
+            self.divert()
+        if flight is None or not flight.landed:
+            self.flight = None
+            self.barrier.settle(items, lost=lost)
         self.delivery_work.notify()
 
     def not_kept(self, entries: list[tuple[Item, int]]) -> None:
         """Have what the intake held, which the disk refused, tried again by both in a while."""
+        flight, self.copied = self.copied, None
         self.keeping = False
-        self.stuck = True
         self.keep_again_at = time.monotonic() + self.limits.spool_pause
-        if self.flight is None or self.closing:
-            self.flight = None
-            self.put_back(entries)
+        if flight is None or not flight.landed:
+            self.stuck = True
+            if flight is None or self.closing:
+                self.flight = None
+                self.put_back(entries)
         self.delivery_work.notify()
 
     def spill(self) -> None:
@@ -219,7 +242,7 @@ class Flow(Generic[Item]):
         self.closing = True
         self.stuck = False
         self.keep_again_at = 0.0
-        if self.flight is not None and not self.keeping:
+        if self.flight is not None and self.flight is not self.copied:
             self.put_back(self.flight.entries)
             self.flight = None
         self.divert()

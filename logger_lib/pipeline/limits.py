@@ -5,6 +5,9 @@ from dataclasses import dataclass
 BREATH = 64
 """After so many items turned into text or back, an event loop goes on."""
 
+BREATH_BYTES = 65_536
+"""The same in bytes: JSON of nothing but brackets takes 10 ms for that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -27,8 +30,9 @@ class Limits:
     attempts: int = 4
     """Without a spool: how often a batch is tried before it has failed."""
     first_pause: float = 0.2
-    """The wait after a failure; each one after that doubles it, give or take a half."""
-    longest_pause: float = 30.0
+    """The longest wait after a failure; each one after that doubles it. Up to half is left out."""
+    longest_pause: float = 5.0
+    """How long after a destination's return it is asked again at the latest."""
     spool_pause: float = 0.5
     """The wait before a disk that was full is tried again."""
     loss_seconds: float = 10.0

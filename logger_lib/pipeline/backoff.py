@@ -7,7 +7,7 @@ _MOST_DOUBLINGS = 32
 
 
 class Breaker:
-    """Pauses that double from one failure to the next, give or take a half.
+    """Pauses that double from one failure to the next up to the longest, up to half left out.
 
     After ``threshold`` failures in a row it is open during the pauses: the destination counts as
     down. The first success closes it.
@@ -24,7 +24,7 @@ class Breaker:
         """Begin a pause; say whether it is with this failure that the destination is down."""
         doubled = self._first * 2 ** min(self.failures, _MOST_DOUBLINGS)
         # Of many processes not all may come back at the same moment.
-        jitter = random.uniform(0.5, 1.5)  # noqa: S311  nothing here is a secret
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311  nothing here is a secret
         self.failures += 1
         self._again_at = time.monotonic() + min(doubled, self._longest) * jitter
         return self.failures == self._threshold

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Generic
 
 from logger_lib.counters import Counters
-from logger_lib.dead_letters import DeadLetters, Refused
-from logger_lib.delivery import Delivery, Destination
-from logger_lib.flow import Flow, Form, Item
-from logger_lib.intake import Intake
-from logger_lib.lifetime import Buffered, open_pipelines
-from logger_lib.limits import DEFAULT_LIMITS, Limits
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.dead_letters import DeadLetters, Refused
+from logger_lib.pipeline.delivery import Delivery, Destination
+from logger_lib.pipeline.flow import Flow, Form, Item
+from logger_lib.pipeline.intake import Intake
+from logger_lib.pipeline.lifetime import Buffered, open_pipelines
+from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
+from logger_lib.spool.spool import Spool
 
 
 class Pipeline(Buffered, Generic[Item]):
@@ -47,7 +47,7 @@ class Pipeline(Buffered, Generic[Item]):
         self._limits = limits
         self._spool = spool
         self._dead_letters = dead_letters
-        self._flow = flow = Flow(form, limits, counters, self._start)
+        self._flow = flow = Flow(form, limits, counters, self._start, has_intake=spool is not None)
         refused = Refused(form, dead_letters, notice)
         self._delivery = Delivery(flow, destination, spool=spool, refused=refused, notice=notice)
         self._intake = Intake(flow, spool, refused, notice) if spool else None
@@ -86,13 +86,16 @@ class Pipeline(Buffered, Generic[Item]):
         with flow.lock:
             began = time.monotonic()
             goal = flow.hurry()
-        return self._settled(goal, timeout) and not flow.barrier.lost_any(goal, began)
+            turn = flow.barrier.join(goal)
+        return self._settled(goal, turn, timeout) and not flow.barrier.lost_any(goal, began)
 
     def settle(self, timeout: float) -> bool:
         """Have what waits written at once; say whether all that was put before is kept or lost."""
-        with self._flow.lock:
-            goal = self._flow.hurry()
-        return self._settled(goal, timeout)
+        flow = self._flow
+        with flow.lock:
+            goal = flow.hurry()
+            turn = flow.barrier.join(goal)
+        return self._settled(goal, turn, timeout)
 
     def close(self, timeout: float = 1.0) -> None:
         """Flush, put what is left into the spool, and end, within ``timeout`` seconds together.
@@ -134,11 +137,9 @@ class Pipeline(Buffered, Generic[Item]):
         if self._dead_letters is not None:
             self._dead_letters.forget_parent()
 
-    def _settled(self, goal: int, timeout: float) -> bool:
-        """Wait until the first ``goal`` items are settled; say whether they are."""
+    def _settled(self, goal: int, turn: threading.Lock | None, timeout: float) -> bool:
+        """Wait for ``turn`` until the first ``goal`` items are settled; say whether they are."""
         flow = self._flow
-        with flow.lock:
-            turn = flow.barrier.join(goal)
         if turn is None or turn.acquire(timeout=max(0.0, timeout)):
             return True
         with flow.lock:
@@ -153,10 +154,11 @@ class Pipeline(Buffered, Generic[Item]):
             flow.spill()
             self._start()
             has_thread = flow.taking_in
+            turn = flow.barrier.join(goal)
         if not has_thread:
             # None can be had any more at the interpreter's end.
             intake.run()
-        self._settled(goal, deadline - time.monotonic())
+        self._settled(goal, turn, deadline - time.monotonic())
 
     def _start(self) -> None:
         """Start the threads that are not there. Under the lock, which they need to begin."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol
 
-from logger_lib.backoff import Breaker
-from logger_lib.dead_letters import Refused
-from logger_lib.flow import Flight, Flow, Item
-from logger_lib.limits import BREATH
 from logger_lib.notice import Notice
-from logger_lib.spool import Spool
+from logger_lib.pipeline.backoff import Breaker
+from logger_lib.pipeline.dead_letters import Refused
+from logger_lib.pipeline.flow import Flight, Flow, Item
+from logger_lib.pipeline.limits import BREATH
+from logger_lib.spool.spool import Spool
 
 
 class Destination(Protocol[Item]):
@@ -61,6 +61,7 @@ class Delivery(Generic[Item]):
         attempts = 1 if self._spool else self._limits.attempts
         self.breaker = Breaker(attempts, self._limits.first_pause, self._limits.longest_pause)
         self._look_at = 0.0
+        self._replay_at = 0.0
         self._is_slow = False
 
     def run(self) -> None:
@@ -80,23 +81,33 @@ class Delivery(Generic[Item]):
         flow = self._flow
         with flow.lock:
             while not flow.closing:
-                if self._spool is not None and time.monotonic() >= self._look_at:
+                if self._spool is not None and self._is_look_due(self._spool):
                     return partial(self._take_over, self._spool)
                 if flow.spooling and self._spool is not None:
                     if step := self._next_replay(self._spool):
                         return step
                 elif step := self._next_direct():
                     return step
-                elif not flow.waiting and not flow.delivery_work.wait(self._limits.idle):
+                elif not flow.waiting and self._is_idle():
                     break
             # Within the lock, so that an item that comes now sees that it needs a thread.
             flow.delivering = False
             flow.intake_work.notify()
             return None
 
+    def _is_idle(self) -> bool:
+        """Wait for a while; say whether nothing came, and nothing is on its way to the spool."""
+        flow = self._flow
+        return not flow.delivery_work.wait(self._limits.idle) and not flow.keeping
+
+    def _is_look_due(self, spool: Spool) -> bool:
+        # Of a disk that hangs over a copy nothing is asked while the destination is well.
+        is_disk_busy = self._flow.keeping and not self._flow.spooling
+        return spool.has_more_left or (time.monotonic() >= self._look_at and not is_disk_busy)
+
     def _next_replay(self, spool: Spool) -> Callable[[], None] | None:
         flow = self._flow
-        if pause := self.breaker.pause:
+        if pause := max(self.breaker.pause, self._replay_at - time.monotonic(), 0.0):
             flow.delivery_work.wait(pause)
         elif not spool.is_empty:
             return partial(self._replay, spool)
@@ -146,10 +157,10 @@ class Delivery(Generic[Item]):
     def _written(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:
         flow, counters = self._flow, self._counters
         with flow.lock:
-            decides = flow.land(flight)
+            decides = flow.land(flight, whole=not refusals)
         if decides:
             refusals = refusals[: len(flight.entries)]
-            dead, failed = self._refused.keep(refusals)
+            dead, failed = self._refused.keep_or_lose(refusals)
             with flow.lock:
                 counters.written += len(flight.entries) - dead - failed
                 counters.dead += dead
@@ -203,10 +214,17 @@ class Delivery(Generic[Item]):
                 self._count_failure()
             self._notice.cannot_write(error, self._fate)
             return
-        dead, failed = self._refused.keep(refusals[: len(items)], odd)
+        try:
+            dead, failed = self._refused.keep(refusals[: len(items)], odd)
+        except OSError as error:
+            # These lines were acknowledged: what the disk does not take as a dead letter stays.
+            self._replay_at = time.monotonic() + self._limits.spool_pause
+            self._notice.cannot_set_aside(error, "what is on disk waits there until it can")
+            return
         spool.done()
         self._count_replayed(len(texts), dead, failed, spool.take_missing())
-        self._succeeded()
+        if items:
+            self._succeeded()
         if spool.is_empty:
             self._look_at = 0.0
 
@@ -250,3 +268,5 @@ class Delivery(Generic[Item]):
                 self._flow.divert()
         if found.damaged:
             self._notice.unreadable(found.damaged)
+        if found.unreadable:
+            self._notice.cannot_take_over(*found.unreadable[0], len(found.unreadable))

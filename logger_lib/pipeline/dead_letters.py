@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, NamedTuple
 
-from logger_lib.checked_lines import to_line
-from logger_lib.flow import Form, Item
 from logger_lib.notice import Notice
 from logger_lib.offload import Offload
-from logger_lib.spool import make_directory, sync_directory
+from logger_lib.pipeline.flow import Form, Item
+from logger_lib.spool.checked_lines import to_line
+from logger_lib.spool.spool import make_directory, sync_directory
 
 if sys.platform != "win32":
     import fcntl
@@ -125,7 +125,10 @@ class Refused(Generic[Item]):
     def keep(
         self, refusals: Sequence[tuple[Item, str]], odd: Sequence[tuple[str, str]] = ()
     ) -> tuple[int, int]:
-        """Keep ``refusals``, and texts that are no items; return how many are kept and are not."""
+        """Keep ``refusals``, and texts that are no items; return how many are kept and are not.
+
+        Raises ``OSError`` where the disk does not take them: then none is kept.
+        """
         count = len(refusals) + len(odd)
         if not count:
             return 0, 0
@@ -135,13 +138,20 @@ class Refused(Generic[Item]):
             return 0, count
         letters = [DeadLetter(self._content(item), reason) for item, reason in refusals]
         letters += [DeadLetter(json.dumps(text), reason) for text, reason in odd]
-        try:
-            self._letters.keep(letters)
-        except OSError as error:
-            self._notice.cannot_keep(error)
-            return 0, count
+        self._letters.keep(letters)
         self._notice.refused(reasons, f"they are in {self._letters.path}")
         return count, 0
+
+    def keep_or_lose(self, refusals: Sequence[tuple[Item, str]]) -> tuple[int, int]:
+        """Keep ``refusals`` as ``keep`` does, but where the disk does not take them they are lost.
+
+        For what is not acknowledged yet: whoever waits for it is told, and can try again.
+        """
+        try:
+            return self.keep(refusals)
+        except OSError as error:
+            self._notice.cannot_set_aside(error, "records are counted as failed")
+            return 0, len(refusals)
 
     def _content(self, item: Item) -> str:
         try:

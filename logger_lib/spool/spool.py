@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from urllib.parse import quote
 
-from logger_lib.checked_lines import to_line
 from logger_lib.offload import Offload
-from logger_lib.segment import SUFFIX, Line, Segment
+from logger_lib.spool.checked_lines import to_line
+from logger_lib.spool.segment import SUFFIX, Line, Segment, number_of
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 _MOST_ADOPTED = 16
@@ -26,8 +27,9 @@ class SpoolPlace:
     """Where durable loggers keep what their destination does not take.
 
     ``directory`` gets the folders ``spool`` and ``dead-letters``; each logger's spool is at most
-    ``max_bytes``. ``offload`` runs what waits for the disk; where it is a thread, it must be
-    another than the destination's, so that one that hangs does not hold up the other.
+    ``max_bytes``, with what other processes have put or left there. ``offload`` runs what waits for
+    the disk; where it is a thread, it must be another than the destination's, so that one that
+    hangs does not hold up the other.
     """
 
     directory: Path
@@ -52,10 +54,14 @@ class SpoolFull(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look for segments that a process left behind has brought."""
+    """What a look for segments that a process left behind has brought.
+
+    ``unreadable`` are those that could not be taken over, and why; the next look tries them again.
+    """
 
     lines: int
     damaged: int
+    unreadable: tuple[tuple[Path, OSError], ...] = ()
 
 
 class Spool:
@@ -85,6 +91,8 @@ class Spool:
         self._adopted: set[Segment] = set()
         self._growing: Segment | None = None
         self._seen: list[Line] = []
+        self._is_more_left = False
+        self._others_bytes = 0
         self._number = 0
         self._missing = 0
         self._closed = False
@@ -93,6 +101,14 @@ class Spool:
     def is_empty(self) -> bool:
         """Whether there is nothing to read."""
         return not self._segments
+
+    @property
+    def has_more_left(self) -> bool:
+        """Whether ``take_over`` has left segments where they are, and can take the next now.
+
+        It is to be called again before the next ``read``, which else gives what is newer.
+        """
+        return self._is_more_left and len(self._adopted) < _MOST_ADOPTED
 
     def append(self, texts: Sequence[str]) -> None:
         """Put ``texts`` at the end: when this returns they outlive a loss of power.
@@ -145,28 +161,37 @@ class Spool:
         self._forget()
 
     def _append(self, data: bytes, lines: int) -> None:
-        if sum(segment.size for segment in self._segments) + len(data) > self._max_bytes:
-            raise SpoolFull(self._max_bytes)
         if self._closed:
             raise OSError("the spool is closed")
         growing = self._growing
-        if growing is None or growing.torn or growing.size >= self._segment_bytes:
-            growing = self._new_segment()
-            try:
-                growing.append(data, lines)
-                sync_directory(self._directory)
-            except BaseException:
-                growing.remove()
-                raise
-            self._segments.append(growing)
-            self._growing = growing
-        else:
+        if growing is not None and (growing.torn or growing.size >= self._segment_bytes):
+            growing = None
+        if growing is None or not self._has_room(len(data)):
+            self._survey()
+        if not self._has_room(len(data)):
+            raise SpoolFull(self._max_bytes)
+        if growing is not None:
             growing.append(data, lines)
+            return
+        growing = self._new_segment()
+        try:
+            growing.append(data, lines)
+            sync_directory(self._directory)
+        except BaseException:
+            growing.remove()
+            raise
+        self._segments.append(growing)
+        self._growing = growing
+
+    def _has_room(self, wanted: int) -> bool:
+        held = sum(segment.size for segment in self._segments)
+        return held + self._others_bytes + wanted <= self._max_bytes
 
     def _new_segment(self) -> Segment:
         make_directory(self._directory)
         while True:
-            # By the clock, so that segments of several processes and starts sort by age.
+            # By the clock, so that segments of several processes and starts sort by age; but
+            # beyond all that are there, as a clock may have been put back.
             self._number = max(time.time_ns(), self._number + 1)
             segment = Segment.create(self._directory, self._number)
             if segment is not None:
@@ -178,6 +203,8 @@ class Spool:
             if lines := oldest.read(most, most_bytes):
                 return lines
             self._remove(oldest)
+            if self.has_more_left:
+                break
         return []
 
     def _done(self) -> None:
@@ -195,17 +222,25 @@ class Spool:
         oldest.remove()
 
     def _take_over(self) -> Found:
-        held = {segment.path.name for segment in self._segments}
         lines = damaged = 0
-        for name in self._names():
-            if name in held or len(self._adopted) >= _MOST_ADOPTED or self._closed:
+        unreadable: list[tuple[Path, OSError]] = []
+        # Where the look itself fails the next one is not due at once.
+        self._is_more_left = False
+        left = deque(self._survey())
+        while left and len(self._adopted) < _MOST_ADOPTED and not self._closed:
+            path = self._directory / left.popleft()
+            try:
+                segment = Segment.adopt(path)
+            except OSError as error:
+                unreadable.append((path, error))
                 continue
-            segment = Segment.adopt(self._directory / name)
             if segment is not None:
-                damaged += segment.count()
+                damaged += segment.damaged
                 lines += segment.lines
+                self._others_bytes -= segment.size
                 self._adopt(segment)
-        return Found(lines, damaged)
+        self._is_more_left = bool(left) and not self._closed
+        return Found(lines, damaged, tuple(unreadable))
 
     def _adopt(self, segment: Segment) -> None:
         if not segment.lines:
@@ -216,12 +251,17 @@ class Spool:
         self._segments = reading + sorted([*rest, segment], key=lambda each: each.path.name)
         self._adopted.add(segment)
 
-    def _names(self) -> list[str]:
-        try:
-            names = os.listdir(self._directory)  # noqa: PTH208  names are all that is wanted
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if name.endswith(SUFFIX))
+    def _survey(self) -> list[str]:
+        """Look at the segments that are there; return the names of those not held, oldest first."""
+        held = {segment.path.name for segment in self._segments}
+        names: list[str] = []
+        self._others_bytes = 0
+        for name, size in _segment_sizes(self._directory):
+            self._number = max(self._number, number_of(name))
+            if name not in held:
+                names.append(name)
+                self._others_bytes += size
+        return sorted(names)
 
     def _leave(self) -> None:
         self._closed = True
@@ -229,6 +269,20 @@ class Spool:
             segment.close()
         self._segments = []
         self._growing = None
+
+
+def _segment_sizes(directory: Path) -> Iterator[tuple[str, int]]:
+    """Yield the name and the bytes of each segment in ``directory``. Raises ``OSError``."""
+    try:
+        entries = os.scandir(directory)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX):
+                # One that is gone meanwhile was somebody's who is through with it.
+                with suppress(FileNotFoundError):
+                    yield entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def make_directory(directory: Path) -> None:

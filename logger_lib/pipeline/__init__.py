@@ -1,0 +1,1 @@
+"""What stands between a logger and its destination: a buffer, batches, retries, dead letters."""

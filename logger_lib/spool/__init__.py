@@ -1,0 +1,1 @@
+"""The queue on disk for what a destination does not take now."""

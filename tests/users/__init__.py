@@ -1,0 +1,1 @@
+"""Sign-in, apps and keys of signed-in users."""

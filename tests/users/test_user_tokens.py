@@ -1,0 +1,108 @@
+"""User tokens: what is signed here for an hour verifies, and nothing else does."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jwt
+
+from logger_lib import JsonObject
+from tests.access.conftest import SECRET, Clock
+from webapp.access.scopes import Scope
+from webapp.access.tokens import PREFIX, KeyClaims, KeySigner
+from webapp.users.user_tokens import LIFETIME_SECONDS, UserTokenInvalid, UserTokens
+
+_CLOCK = Clock()
+_TOKENS = UserTokens(SECRET, _CLOCK)
+_TOKEN = _TOKENS.issue("user").token
+_NOW = int(_CLOCK.now)
+
+
+def _refused(token: str) -> bool:
+    try:
+        _TOKENS.verify(token)
+    except UserTokenInvalid:
+        return True
+    return False
+
+
+def _signed(payload: JsonObject, kind: str = "herald-user+jwt", algorithm: str = "HS256") -> str:
+    return jwt.encode({"alg": algorithm, "typ": kind}, payload, _TOKENS._key, [algorithm])
+
+
+def test_a_token_lasts_an_hour() -> None:
+    """A token names its user for an hour, to the second."""
+    clock = Clock()
+    tokens = UserTokens(SECRET, clock)
+    issued = tokens.issue("user")
+    assert issued.expires_at == clock.now + LIFETIME_SECONDS
+    clock.now += LIFETIME_SECONDS - 1
+    assert tokens.verify(issued.token) == issued
+    clock.now += 1
+    with pytest.raises(UserTokenInvalid):
+        tokens.verify(issued.token)
+
+
+def test_tokens_of_other_kinds() -> None:
+    """Neither an API key of the same secret nor a token of another kind is a user token."""
+    claims = KeyClaims("key", "app", frozenset(Scope), _NOW)
+    key = KeySigner(SECRET, _CLOCK).sign(claims)
+    good: JsonObject = {"sub": "user", "iat": _NOW, "exp": _NOW + 1}
+    assert not _refused(_signed(good))
+    for token in (
+        key,
+        key.removeprefix(PREFIX),
+        UserTokens(f"{SECRET}!", _CLOCK).issue("user").token,
+        _signed(good, kind="JWT"),
+        _signed(good, kind="herald-key+jwt"),
+        _signed(good, algorithm="HS512"),
+    ):
+        assert _refused(token), token
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"sub": "user"},
+        {"sub": 5, "exp": _NOW + 1},
+        {"sub": "user", "exp": "never"},
+        {"sub": "user", "exp": None},
+        {"sub": "user", "exp": _NOW},
+    ],
+)
+def test_claims_are_checked_though_signed(payload: JsonObject) -> None:
+    """A signature does not make up for claims that are missing, over or of another type."""
+    assert _refused(_signed(payload))
+
+
+def test_an_unsigned_token() -> None:
+    """The algorithm is pinned: none is none of ours."""
+
+    def encoded(part: JsonObject) -> str:
+        return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+    header: JsonObject = {"alg": "none", "typ": "herald-user+jwt"}
+    payload: JsonObject = {"sub": "user", "exp": _NOW + 1}
+    assert _refused(f"{encoded(header)}.{encoded(payload)}.")
+
+
+@given(st.integers(0, len(_TOKEN) - 1), st.characters())
+def test_no_other_character_verifies(place: int, character: str) -> None:
+    """No token with one character exchanged verifies, wherever it is."""
+    mutated = _TOKEN[:place] + character + _TOKEN[place + 1 :]
+    assert mutated == _TOKEN or _refused(mutated)
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_three_parts_verify(header: str, payload: str, signature: str) -> None:
+    """Whatever stands between the points is refused, not stumbled over."""
+    assert _refused(f"{header}.{payload}.{signature}")
+
+
+@given(st.text(max_size=3000))
+def test_no_text_verifies(text: str) -> None:
+    """Nor does any other text."""
+    assert _refused(text)

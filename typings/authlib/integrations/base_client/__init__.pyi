@@ -1,0 +1,1 @@
+from authlib.integrations.base_client.errors import OAuthError as OAuthError

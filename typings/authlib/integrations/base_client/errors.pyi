@@ -1,0 +1,5 @@
+class OAuthError(Exception):
+    error: str | None
+    description: str | None
+
+class MismatchingStateError(OAuthError): ...
