@@ -134,9 +134,10 @@ def _build_app(settings: Settings) -> Flask:
         make_events_blueprint(publisher, access.gate, answers, acknowledgements),
         loggers=settings.event_loggers,
     )
-    limits = _make_limits(app, settings, access)
     trail = AuditTrail(events_logger)
     app.register_blueprint(make_tokens_blueprint(access.gate, access.room_tokens, trail))
+    sign_in = _make_sign_in(app, settings, access, trail)
+    limits = _make_limits(app, settings, access, sign_in.current.claimed_id)
     refusals = Refusals(trail, access.gate, limits)
     refusals.watch(app)
     sockets = _make_sockets(
@@ -155,7 +156,6 @@ def _build_app(settings: Settings) -> Flask:
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
-    sign_in = _make_sign_in(app, settings, access, AuditTrail(events_logger))
     app.register_blueprint(make_users_blueprint(sign_in))
     app.register_blueprint(_make_owner_blueprint(access, sign_in))
     shell_audit = AuditTrail(_shell_logger(factories))
@@ -348,7 +348,9 @@ def _make_answers(settings: Settings) -> IdempotentAnswers:
     return IdempotentAnswers(SharedAnswers(url, KEPT_SECONDS) if url else None)
 
 
-def _make_limits(app: Flask, settings: Settings, access: Access) -> RateLimits:
+def _make_limits(
+    app: Flask, settings: Settings, access: Access, signed_in: Callable[[], str | None]
+) -> RateLimits:
     rates = {
         Kind.PUBLISH: settings.rate_limit_publish,
         Kind.READ: settings.rate_limit_read,
@@ -363,6 +365,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access) -> RateLimits:
         rules={"events": Kind.PUBLISH, "event_log": Kind.READ},
         sizes={Kind.PUBLISH: events_in_call},
         redis_url=settings.redis_url,
+        signed_in=signed_in,
     )
 
 

@@ -13,6 +13,7 @@ MOST = 65_536
 _TOKEN = re.compile(r"\bherald_[\w.~+/=-]{8,}|\beyJ[\w-]{5,}\.[\w-]{2,}(?:\.[\w-]*)?", re.ASCII)
 _SCHEME = re.compile(r"\b(Bearer|Basic|Digest)(\s+)[^\s'\",;]{8,}", re.ASCII | re.IGNORECASE)
 _IN_URL = re.compile(r"(://)[^\s/?#@'\"]{1,256}@", re.ASCII)
+_IN_QUERY = re.compile(r"([?&](?:code|state|key)=)[^&\s'\"]+", re.ASCII)
 
 # A name that begins a word, so that long texts are searched in one go; what looks like a value
 # and not like the code in a traceback, which calls something or goes on to an attribute.
@@ -33,4 +34,5 @@ def without_secrets(text: str) -> str:
     text = _TOKEN.sub(HIDDEN, text)
     text = _SCHEME.sub(rf"\1\2{HIDDEN}", text)
     text = _IN_URL.sub(rf"\1{HIDDEN}@", text)
+    text = _IN_QUERY.sub(rf"\1{HIDDEN}", text)
     return _NAMED.sub(rf"\1{HIDDEN}", text)

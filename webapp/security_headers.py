@@ -36,13 +36,14 @@ _REFERRER = "Referrer-Policy"
 OF_DATA: Headers = [*EVERY_ANSWER, (_REFERRER, "no-referrer"), (_POLICY, DATA_POLICY)]
 # With no-referrer a browser would call a page's own forms those of the origin "null".
 OF_PAGES: Headers = [*EVERY_ANSWER, (_REFERRER, "same-origin"), (_POLICY, PAGE_POLICY)]
+_GIVEN_WAY = frozenset(name for name, _ in OF_DATA) - {_POLICY}
 
 
 class SecurityHeaders:
     """WSGI middleware around everything that answers.
 
-    An answer that says nothing of caches is kept by none: it is somebody's own. One that brings a
-    policy of its own has both, of which browsers keep the stricter parts.
+    What an answer says itself counts; one that says nothing of caches is kept by none, as it is
+    somebody's own. Of two policies for content browsers keep the stricter parts: it has both.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -60,14 +61,16 @@ class SecurityHeaders:
 
 
 def _completed(headers: Headers, *, is_https: bool) -> Headers:
-    is_page = is_kept = False
-    for name, value in headers:
-        if name == "Content-Type":
-            is_page = value.startswith("text/html")
-        elif name == "Cache-Control":
-            is_kept = True
+    own = dict(headers)
+    is_page = own.get("Content-Type", "").startswith("text/html")
     completed = headers + (OF_PAGES if is_page else OF_DATA)
-    if not is_kept:
+    if not _GIVEN_WAY.isdisjoint(own):
+        completed = headers + [
+            (name, value)
+            for name, value in (OF_PAGES if is_page else OF_DATA)
+            if name not in own or name == _POLICY
+        ]
+    if NOT_KEPT[0] not in own:
         completed.append(NOT_KEPT)
     if is_https:
         completed.append(HSTS)

@@ -22,6 +22,7 @@ from tests.services.sockets import PING, PONG, UPGRADE, WEBSOCKET_PATH, frame
 from webapp.access.scopes import Scope
 
 SCALE = int(os.environ.get("HERALD_TEST_FUZZ", "1"))
+pytestmark = pytest.mark.timeout(60 * SCALE)
 SECONDS = 5.0
 SOON = 0.05
 """How long a WebSocket gets to answer what may be no whole frame."""

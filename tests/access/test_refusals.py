@@ -86,7 +86,15 @@ def test_what_is_left_out_is_counted(
     monkeypatch.setattr(refusals_module, "OF_ALL", RateLimitItemPerMinute(12))
     log = MemoryLoggerFactory()
     rates = {Kind.REFUSED: RateLimitItemPerMinute(30)}
-    limits = RateLimits(Flask("app"), rates, gate=gate, rules={}, sizes={}, redis_url=None)
+    limits = RateLimits(
+        Flask("app"),
+        rates,
+        gate=gate,
+        rules={},
+        sizes={},
+        redis_url=None,
+        signed_in=lambda: None,
+    )
     refusals = Refusals(AuditTrail(log.create_logger("events")), gate, limits, clock)
 
     def refuse(address: str, status: int = 401) -> None:

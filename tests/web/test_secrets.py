@@ -123,6 +123,10 @@ def test_refused_keys_are_not_repeated(failing: HeraldServer, sentry: SentryRece
         ("sent basic dXNlcjpwYXNz", "sent basic …"),
         ("postgres://user:pass@db/herald", "postgres://…@db/herald"),
         ("/auth/login?token=0123456789&next=/", "/auth/login?token=…&next=/"),
+        (
+            "/auth/google/callback?code=abc&state=def&x=1",
+            "/auth/google/callback?code=…&state=…&x=1",
+        ),
         ("{'X-API-Key': 'abcdef', 'Host': 'h'}", "{'X-API-Key': …, 'Host': 'h'}"),
         ('{"client_secret": "abc", "n": 1}', '{"client_secret": …, "n": 1}'),
         ("Cookie: session=abcdefgh; theme=dark", "Cookie: …; theme=dark"),

@@ -54,7 +54,7 @@ class RateLimits:
         rules: Mapping[str, Kind],
         sizes: Mapping[Kind, Callable[[], int]],
         redis_url: str | None,
-        signed_in: Callable[[], str | None] = lambda: None,
+        signed_in: Callable[[], str | None],
     ) -> None:
         self._gate = gate
         self._rules = rules

@@ -36,7 +36,7 @@ class PublishShortWay:
         gate: Gate,
         logger: Logger,
         acknowledgement: Acknowledgement,
-        meter: Meter | None,
+        meter: Meter | None = None,
     ) -> None:
         self._publisher = publisher
         self._gate = gate

@@ -36,6 +36,19 @@ class CurrentUser:
         """Return the user; raises what ``signed_in`` does."""
         return self.signed_in().user
 
+    def claimed_id(self) -> str | None:
+        """Return the id of the user whose session or token came along; nothing is looked up.
+
+        Both are signed, so that nobody claims to be another; there may be no such user any more.
+        """
+        scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return self._sessions.user_id()
+        try:
+            return self._tokens.verify(presented.strip()).user_id
+        except UserTokenInvalid:
+            return None
+
     def signed_in(self) -> SignedIn:
         """Return the user and how the call proves it.
 
