@@ -1,6 +1,7 @@
 """Room tokens: what is signed here verifies, and nothing else does; what each allows."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,8 @@ from webapp.access.room_tokens import (
 )
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeyClaims, KeySigner, KeyTokenInvalid
-from webapp.errors import Forbidden, Unauthorized, ValidationFailed
+from webapp.errors import Forbidden, Unauthorized, Unavailable, ValidationFailed
+from webapp.storage.database import Database
 
 _CLAIMS = RoomClaims(
     id="token",
@@ -231,6 +233,53 @@ def test_tokens_end_with_their_key(
         with pytest.raises(Unauthorized):
             tokens.admit(room_token)
     assert len(statements) == 1
+
+
+def test_while_the_database_is_gone(
+    *,
+    database: Database,
+    home: Path,
+    keys: ApiKeys,
+    gate: Gate,
+    tokens: RoomTokens,
+    clock: Clock,
+) -> None:
+    """For a minute the last verdict on the key counts for its tokens; then nobody can tell."""
+    caller = gate.admit(keys.issue("shop", _SUBSCRIBE).token, Scope.SUBSCRIBE)
+    token, claims = tokens.issue(caller, ["a"], 600, None)
+    database.close()
+    home.rename(home.with_name("gone"))
+    for _ in range(3):
+        clock.now += 20
+        assert tokens.admit(token) == claims
+    clock.now += 1.1
+    with pytest.raises(Unavailable):
+        tokens.admit(token)
+
+
+def test_what_is_known_of_a_key_holds_for_its_tokens(
+    *,
+    database: Database,
+    home: Path,
+    keys: ApiKeys,
+    gate: Gate,
+    tokens: RoomTokens,
+    clock: Clock,
+) -> None:
+    """A key that was seen to be revoked ends its tokens, though the database is gone since."""
+    issued = keys.issue("shop", _SUBSCRIBE)
+    caller = gate.admit(issued.token, Scope.SUBSCRIBE)
+    token, _ = tokens.issue(caller, ["a"], 600, None)
+    tokens.admit(token)
+    keys.revoke(issued.key.id)
+    clock.now += 1
+    with pytest.raises(Unauthorized):
+        gate.admit(issued.token, Scope.SUBSCRIBE)
+    database.close()
+    home.rename(home.with_name("gone"))
+    clock.now += 1
+    with pytest.raises(Unauthorized):
+        tokens.admit(token)
 
 
 def test_tokens_that_no_key_stands_for(
