@@ -211,8 +211,13 @@ def test_a_flood_of_unknown_keys(home: Path) -> None:
             with pytest.raises(CannotConnect):
                 SocketClient(server.url, well_signed(server))
         assert queries() == before
-        with SocketClient(server.url, good) as client:
-            assert client.connected
+        minted = server.post("/tokens", {"rooms": ["a"]}, good).json()["token"]
+        for honest in (good, minted):
+            with SocketClient(server.url, honest) as client:
+                assert client.connected
+        with pytest.raises(CannotConnect):
+            SocketClient(server.url, f"{minted[:-20]}{0:020}")
+        assert queries() == before
         assert server.log_text().count("socket.refused") == 0
     finally:
         server.stop()

@@ -1,7 +1,7 @@
 """What a client may say: connect, join, leave, refresh."""
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import Protocol, TypeGuard, cast
 
 from flask import request
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -89,11 +89,14 @@ class SocketHandlers:
 
     def connect(self, auth: JsonValue = None) -> None:
         """Admit the socket, or refuse it with a reason that its ``connect_error`` shows."""
+        token = _token_in(auth)
         try:
-            self._limits.check_key(request.remote_addr, _token_in(auth))
-            self._admit(_current_sid(), auth)
+            # Of room tokens the signature keeps a flood from the database.
+            if not _is_room_token(token):
+                self._limits.check_key(request.remote_addr, token)
+            self._admit(_current_sid(), token)
         except HeraldError as error:
-            self._note_refusal(error, _token_in(auth))
+            self._note_refusal(error, token)
             data = error.to_wire()
             if error.retry_after is not None:
                 data["retryAfter"] = error.retry_after
@@ -107,8 +110,8 @@ class SocketHandlers:
             self._log(Level.WARNING, "socket.refused", error.message, error.code)
         self._refusals.note(RefusedCall(error.status, request.remote_addr, "socket connect", token))
 
-    def _admit(self, sid: str, auth: JsonValue) -> None:
-        owner = self._owner(_token_in(auth))
+    def _admit(self, sid: str, token: str | None) -> None:
+        owner = self._owner(token)
         # Nothing may wait between the count and the admission, or a crowd that waited for the
         # same look into the database would all find the last place free.
         if self._rooms.socket_count >= self._max_sockets:
@@ -120,8 +123,8 @@ class SocketHandlers:
     def _owner(self, token: str | None) -> SocketOwner:
         if token is None and self._open_app_id is not None:
             return SocketOwner(self._open_app_id, None)
-        if token is not None and token.startswith(PREFIX):
-            return _owner_by(self._tokens.admit(token))
+        if _is_room_token(token):
+            return self._owner_by(token)
         try:
             caller = self._gate.admit(token, Scope.SUBSCRIBE)
         except Unauthorized as error:
@@ -130,6 +133,14 @@ class SocketHandlers:
                 " io(url, {auth: {token}})"
             ) from error
         return SocketOwner(caller.app_id, caller.key_id)
+
+    def _owner_by(self, token: str) -> SocketOwner:
+        try:
+            return _owner_by(self._tokens.admit(token))
+        except Unauthorized:
+            # Beyond the limit for bad keys it is not written down any more.
+            self._limits.check_key(request.remote_addr, token)
+            raise
 
     def join(self, *arguments: JsonValue) -> JsonObject:
         """Put the socket into a room of its app."""
@@ -223,6 +234,10 @@ class SocketHandlers:
 def _current_sid() -> str:
     # Flask-SocketIO adds the attribute to the request that it pushes for a handler.
     return cast("_SocketRequest", request).sid
+
+
+def _is_room_token(token: str | None) -> TypeGuard[str]:
+    return token is not None and token.startswith(PREFIX)
 
 
 def _token_in(auth: JsonValue) -> str | None:
