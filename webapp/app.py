@@ -354,6 +354,7 @@ def _make_limits(
     rates = {
         Kind.PUBLISH: settings.rate_limit_publish,
         Kind.READ: settings.rate_limit_read,
+        Kind.TOKENS: settings.rate_limit_tokens,
         Kind.AUTH: settings.rate_limit_auth,
         Kind.CONNECT: settings.rate_limit_connect,
         Kind.REFUSED: settings.rate_limit_refused,
@@ -362,7 +363,7 @@ def _make_limits(
         app,
         {kind: rate for kind, rate in rates.items() if rate is not None},
         gate=access.gate,
-        rules={"events": Kind.PUBLISH, "event_log": Kind.READ},
+        rules={"events": Kind.PUBLISH, "event_log": Kind.READ, "tokens": Kind.TOKENS},
         sizes={Kind.PUBLISH: events_in_call},
         redis_url=settings.redis_url,
         signed_in=signed_in,

@@ -92,6 +92,8 @@ def _public_url(value: str) -> str:
 
 def _addresses_allowed(value: str) -> tuple[str, ...]:
     allowed = tuple(part.lower() for part in split(value))
+    if allowed == ("*",):
+        return ()
     _require(all(map(_ALLOWED.fullmatch, allowed)))
     return allowed
 
@@ -266,7 +268,7 @@ class Environment(Schema):
             "a comma list of origins such as https://app.example.com or http://localhost:3000"
             " (no path, no slash at the end), or * alone",
             "The sites whose pages may call and connect sockets beside Herald's own; * is any"
-            " site. A page may send cookies only from a site that is named.",
+            " site. None of them gets what its visitor is signed in to here.",
         ),
     )
     rate_limit_publish = _rate_limit(
@@ -279,6 +281,11 @@ class Environment(Schema):
         "RATE_LIMIT_READ",
         "6000/minute",
         "How many calls that read the log one API key may make.",
+    )
+    rate_limit_tokens = _rate_limit(
+        "RATE_LIMIT_TOKENS",
+        "6000/minute",
+        "How many room tokens may be made with one API key.",
     )
     rate_limit_auth = _rate_limit(
         "RATE_LIMIT_AUTH",
@@ -426,9 +433,10 @@ class Environment(Schema):
         load_default=(),
         metadata=_about(
             "",
-            "a comma list of e-mail addresses and domains such as ada@example.com,@example.org",
-            "Who may sign in through the issuer, by an e-mail address that it has verified. Unset,"
-            " everybody may whom the issuer knows: with Google that is the whole world. Each sees"
-            " the apps of their own alone.",
+            "a comma list of e-mail addresses and domains such as ada@example.com,@example.org, or"
+            " * alone",
+            "Who may sign in through the issuer, by an e-mail address that it has verified. Unset"
+            " or *, everybody may whom the issuer knows. With Google that is the whole world: there"
+            " it has to be set. Each sees the apps of their own alone.",
         ),
     )

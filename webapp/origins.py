@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ANY = "*"
 ALLOWED_METHODS = "GET, POST, PUT, PATCH, DELETE"
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-API-Key, X-CSRF-Token"
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-API-Key"
 EXPOSED_HEADERS = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After"
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember what it was allowed."""
@@ -50,8 +50,8 @@ class OriginCheck:
 class Cors:
     """WSGI middleware: tells browsers which sites' pages may call ``app`` and read its answers.
 
-    Cookies may come along from sites that are named alone: where any site may call, a page of none
-    can use what its visitor is signed in to. Socket.IO answers for itself, by the same check.
+    No other site's page reads what a cookie gets, however its site is named: it could issue keys as
+    the visitor who is signed in here. Socket.IO answers for itself, by the same check.
     """
 
     def __init__(self, app: WSGIApplication, allowed: OriginCheck) -> None:
@@ -74,11 +74,7 @@ class Cors:
     def _headers(self, origin: str) -> Headers:
         if self._allowed.allows_any:
             return [("Access-Control-Allow-Origin", ANY)]
-        return [
-            ("Access-Control-Allow-Origin", origin),
-            ("Access-Control-Allow-Credentials", "true"),
-            ("Vary", "Origin"),
-        ]
+        return [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
 
 
 _METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"

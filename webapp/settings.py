@@ -58,6 +58,7 @@ class Settings:
     rate_limit_publish: RateLimitItem | None
     """None, of this as of the next ones: as many as come."""
     rate_limit_read: RateLimitItem | None
+    rate_limit_tokens: RateLimitItem | None
     rate_limit_auth: RateLimitItem | None
     rate_limit_connect: RateLimitItem | None
     rate_limit_refused: RateLimitItem | None
@@ -142,6 +143,10 @@ def _problems_of_issuer(given: Mapping[str, str]) -> dict[str, str]:
             }
     if any(name in given for name in _OIDC) and any(name in given for name in _GOOGLE):
         problems[_GOOGLE[0]] = f"cannot be set beside {_OIDC[0]}: people sign in through one issuer"
+    if any(name in given for name in _GOOGLE) and "SIGN_IN_ALLOWED" not in given:
+        problems["SIGN_IN_ALLOWED"] = (
+            "must say who may sign in through Google, which knows the whole world; * is everybody"
+        )
     return problems
 
 

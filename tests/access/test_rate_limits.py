@@ -48,6 +48,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraldServer]:
         tmp_path_factory.mktemp("limited"),
         RATE_LIMIT_PUBLISH="5/hour",
         RATE_LIMIT_READ="3/hour",
+        RATE_LIMIT_TOKENS="2/hour",
         RATE_LIMIT_AUTH="4/hour",
     )
     try:
@@ -103,6 +104,18 @@ def test_reading(limited: HeraldServer) -> None:
         assert requests.get(limited.url + path, headers=headers, timeout=10).status_code != 429
     check_refused(requests.get(limited.url + "/events", headers=headers, timeout=10))
     assert limited.post("/events", EVENT, key).status_code == 202
+
+
+def test_making_tokens(limited: HeraldServer) -> None:
+    """Room tokens are limited by the key that they are made with."""
+    key = limited.issue_key(Scope.SUBSCRIBE)
+    for left in (1, 0):
+        answer = limited.post("/tokens", {"rooms": ["a"]}, key)
+        assert answer.status_code == 201
+        assert told(answer) == (2, left)
+    check_refused(limited.post("/tokens", {"rooms": ["a"]}, key))
+    other = limited.issue_key(Scope.SUBSCRIBE)
+    assert limited.post("/tokens", {"rooms": ["a"]}, other).status_code == 201
 
 
 def test_without_a_good_key_the_address_counts(limited: HeraldServer) -> None:
@@ -211,10 +224,15 @@ def test_a_flood_of_unknown_keys(home: Path) -> None:
             with pytest.raises(CannotConnect):
                 SocketClient(server.url, well_signed(server))
         assert queries() == before
+        # Nor is a user kept from revoking a key: user tokens are no keys, and have another limit.
+        user = server.sign_in("ada")
+        named: JsonObject = {"id": "none of theirs"}
+        assert server.post("/auth/revoke", named, user).status_code == 404
         minted = server.post("/tokens", {"rooms": ["a"]}, good).json()["token"]
         for honest in (good, minted):
             with SocketClient(server.url, honest) as client:
                 assert client.connected
+        before = queries()
         with pytest.raises(CannotConnect):
             SocketClient(server.url, f"{minted[:-20]}{0:020}")
         assert queries() == before

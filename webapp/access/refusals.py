@@ -61,17 +61,21 @@ class Refusals:
         """Take note of the refusals of ``app``'s views."""
         app.after_request(self._note_answer)
 
-    def note(self, refused: RefusedCall) -> None:
-        """Take note of a 401 or 403; any other status is not about who calls."""
+    def note(self, refused: RefusedCall) -> bool:
+        """Take note of a 401 or 403; any other status is not about who calls.
+
+        False where there are too many to write down any more of them.
+        """
         if refused.status not in _REFUSED:
-            return
+            return True
         if refused.status == 401 and refused.token is not None:
             self._limits.note_bad_key(refused.address)
         who = address_group(refused.address)
         if self._of_one.spend(who) and self._of_all.spend(_ALL):
             self._write(refused)
-        else:
-            self.left_out += 1
+            return True
+        self.left_out += 1
+        return False
 
     def _write(self, refused: RefusedCall) -> None:
         left_out, self._told = self.left_out - self._told, self.left_out

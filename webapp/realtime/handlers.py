@@ -106,9 +106,10 @@ class SocketHandlers:
             raise ConnectionRefused("the server failed", self.failed(error)) from error
 
     def _note_refusal(self, error: HeraldError, token: str | None) -> None:
-        if not isinstance(error, TooManyRequests):  # counted where the limit is
+        refused = RefusedCall(error.status, request.remote_addr, "socket connect", token)
+        # Too many requests are counted where the limit is.
+        if self._refusals.note(refused) and not isinstance(error, TooManyRequests):
             self._log(Level.WARNING, "socket.refused", error.message, error.code)
-        self._refusals.note(RefusedCall(error.status, request.remote_addr, "socket connect", token))
 
     def _admit(self, sid: str, token: str | None) -> None:
         owner = self._owner(token)
@@ -144,7 +145,7 @@ class SocketHandlers:
 
     def join(self, *arguments: JsonValue) -> JsonObject:
         """Put the socket into a room of its app."""
-        room, sid = _room_in(arguments), _current_sid()
+        room, sid = _room_in(arguments), self._present_sid()
         claims = self._rooms.owner_of(sid).claims
         if claims is not None and not claims.allows(room):
             raise Forbidden(
@@ -166,15 +167,15 @@ class SocketHandlers:
     def leave(self, *arguments: JsonValue) -> JsonObject:
         """Take the socket out of a room of its app."""
         room = _room_in(arguments)
-        self._rooms.leave(_current_sid(), room)
+        self._rooms.leave(self._present_sid(), room)
         return {"ok": True, "room": room}
 
     def refresh(self, *arguments: JsonValue) -> JsonObject:
         """Go on with another room token of the same app and subject."""
-        token, sid = _token_to_refresh_with(arguments), _current_sid()
+        token, sid = _token_to_refresh_with(arguments), self._present_sid()
         self._claims_of(sid)
         # This may wait for the database, and the socket's end may come meanwhile.
-        claims = self._tokens.admit(token)
+        claims = self._claims_in(token)
         if not self._rooms.is_connected(sid, NAMESPACE):
             raise Unauthorized("the socket has ended meanwhile: connect with the new token")
         held = self._claims_of(sid)
@@ -184,6 +185,21 @@ class SocketHandlers:
             )
         left = self._rooms.renew(sid, _owner_by(claims))
         return {"ok": True, "expiresAt": claims.expiry_text, "left": [*left]}
+
+    def _present_sid(self) -> str:
+        # What a socket has sent may have its turn after the socket's end.
+        sid = _current_sid()
+        if not self._rooms.is_sid(sid):
+            raise Unauthorized("the socket has ended: connect again")
+        return sid
+
+    def _claims_in(self, token: str) -> RoomClaims:
+        try:
+            return self._tokens.admit(token)
+        except Unauthorized as error:
+            address = request.remote_addr
+            self._refusals.note(RefusedCall(error.status, address, "socket refresh", token))
+            raise
 
     def _claims_of(self, sid: str) -> RoomClaims:
         claims = self._rooms.owner_of(sid).claims
