@@ -4,7 +4,8 @@ ARGS ?=
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-# All tests run in two processes, file by file: half of the time they wait. Some run in one, where -s works.
+# All tests run in two processes, file by file: half of the time they wait. Some run in one, where -s
+# works, and so do all where they are traced: several times slower, two at once would be late.
 SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=2 --dist=loadfile)
 KEY_SCOPES = publish,subscribe,read,collect
 
@@ -38,7 +39,7 @@ test: .venv/development  ## run every test; ARGS="-k name" for some; COVERAGE=1 
 ifdef COVERAGE
 	.venv/bin/coverage erase
 	@# A traced server is several times slower: a smaller crowd is held to the same bounds.
-	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(ARGS)
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 else

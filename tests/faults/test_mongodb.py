@@ -25,7 +25,7 @@ from tests.services.mongod import MongoServer
 FRESH = 20
 """Events that are published after a fault, and must be in the log like all others."""
 FRESH_SECONDS = 5.0
-BOOT_SECONDS = 5.0
+BOOT_SECONDS = 10.0
 WRITES = ("insert", "update", "bulkWrite")
 
 FAIL_POINTS: dict[str, JsonObject] = {

@@ -60,7 +60,7 @@ def test_a_program_that_forgets_close(home: Path, kind: str) -> None:
     """What waits when the interpreter ends is put into the spool on the way out."""
     with program(home, "2", kind, "forget") as process:
         assert said(process, 2) == ["0", "1"]
-        assert process.wait(20) == 0
+        assert process.wait(45) == 0
     factory = make(home)
     logger = factory.create_logger("test")
     log(logger, "next")
