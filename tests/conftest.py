@@ -2,14 +2,18 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from logger_lib import inline
 from logger_lib.pipeline.lifetime import open_pipelines
 from tests.services import herald as servers
+from tests.services.databases import temporary_mariadb, temporary_postgresql
 from tests.services.herald import HeraldServer, wait_until
+from webapp.storage.database import Database
 
 # How long a machine takes for an example says nothing of the code: here nothing is timed.
 settings.register_profile("herald", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,6 +34,19 @@ def herald(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraldServer]:
 def home(tmp_path: Path) -> Path:
     """A ``HERALD_HOME`` of the test's own."""
     return tmp_path / "home"
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated, empty database of each kind."""
+    temporary = {"mariadb": temporary_mariadb, "postgresql": temporary_postgresql}.get(
+        request.param
+    )
+    with temporary() if temporary else nullcontext(f"sqlite:///{tmp_path}/any.db") as url:
+        database = Database(url, inline)
+        database.migrate()
+        yield database
+        database.close()
 
 
 @pytest.fixture(autouse=True)

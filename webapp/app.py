@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from flask import Blueprint, Flask
 from flask_pymongo import PyMongo
@@ -88,6 +88,9 @@ from webapp.users.users import Users
 from webapp.users.views import SignIn, make_users_blueprint
 from webapp.worker import DRAIN
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -129,11 +132,8 @@ def _build_app(settings: Settings) -> Flask:
     answers = _make_answers(settings)
     publisher = Publisher(rooms)
     acknowledgements = Acknowledgements(settings.event_ack)
-    events_logger = register_blueprint(
-        app,
-        make_events_blueprint(publisher, access.gate, answers, acknowledgements),
-        loggers=settings.event_loggers,
-    )
+    events = make_events_blueprint(publisher, access.gate, answers, acknowledgements)
+    events_logger = register_blueprint(app, events, loggers=settings.event_loggers)
     trail = AuditTrail(events_logger)
     app.register_blueprint(make_tokens_blueprint(access.gate, access.room_tokens, trail))
     sign_in = _make_sign_in(app, settings, access, trail)
@@ -143,56 +143,71 @@ def _build_app(settings: Settings) -> Flask:
     sockets = _make_sockets(
         app, settings, access, rooms, logger=server_logger, limits=limits, refusals=refusals
     )
-    way = PublishShortWay(
-        publisher,
-        access.gate,
-        events_logger,
-        acknowledgements.of(events_logger),
-        limits.meter(Kind.PUBLISH),
-    )
-    app.wsgi_app = ShortWay(app, PATH, way)  # type: ignore[method-assign]  # as Flask documents middleware
-    app.wsgi_app = Cors(app.wsgi_app, OriginCheck(settings.cors_origins))  # type: ignore[method-assign]  # as Flask documents middleware
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents middleware
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask documents middleware
+    acknowledgement = acknowledgements.of(events_logger)
+    meter = limits.meter(Kind.PUBLISH)
+    way = PublishShortWay(publisher, access.gate, events_logger, acknowledgement, meter)
+    _put_layers_around(app, settings, way)
     log = EventLog(_first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     app.register_blueprint(make_users_blueprint(sign_in))
     app.register_blueprint(_make_owner_blueprint(access, sign_in))
-    shell_audit = AuditTrail(_shell_logger(factories))
-    app.cli.add_command(make_keys_cli(lambda: access.keys, lambda: shell_audit))
+    _add_commands(app, access, sign_in, log, AuditTrail(_shell_logger(factories)))
+    watches = [
+        RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
+        ExpiryWatch(rooms, server_logger).run,
+        *_retention(settings, factories.values()),
+    ]
+    start = _make_start(settings, access, sign_in, factories.values(), watches)
+    end = End(
+        {
+            "recording when keys were last used": start.record_use,
+            **{f"closing the logger {name}": made.close for name, made in factories.items()},
+            "closing the shared answers": answers.close,
+            "closing the rate limits": limits.windows.close,
+            **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
+            "closing the database": access.database.close,
+        }
+    )
+    loggers = LoggerGroup({"events": events_logger, "server": server_logger})
+    drain = Drain(sockets, loggers, on_serving=start, on_end=end)
+    app.extensions[DRAIN] = drain
+    health = make_health_blueprint({"database": access.database.ping, "drain": drain.check})
+    app.register_blueprint(health)
+    return app
+
+
+def _put_layers_around(app: Flask, settings: Settings, way: PublishShortWay) -> None:
+    """Have each call pass the WSGI layers; the last one named is the outermost."""
+    layers: WSGIApplication = ShortWay(app, PATH, way)
+    layers = Cors(layers, OriginCheck(settings.cors_origins))
+    layers = SecurityHeaders(layers)
+    layers = TrustedProxies(layers, settings.trusted_proxies)
+    app.wsgi_app = layers  # type: ignore[method-assign]  # as Flask documents middleware
+
+
+def _add_commands(
+    app: Flask, access: Access, sign_in: SignIn, log: EventLog, audit: AuditTrail
+) -> None:
+    app.cli.add_command(make_keys_cli(lambda: access.keys, lambda: audit))
     app.cli.add_command(make_users_cli(lambda: sign_in.users, lambda: sign_in.links))
     app.cli.add_command(make_events_cli(lambda: log, lambda name: access.keys.apps.find(name).id))
-    start = Start(
+
+
+def _make_start(
+    settings: Settings,
+    access: Access,
+    sign_in: SignIn,
+    factories: Iterable[LoggerFactory],
+    background: Iterable[Callable[[], None]],
+) -> Start:
+    return Start(
         settings,
         access.keys,
         access.gate,
-        factories.values(),
-        background=[
-            RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
-            ExpiryWatch(rooms, server_logger).run,
-            *_retention(settings, factories.values()),
-        ],
+        factories,
+        background=background,
         login_link=sign_in.links.make if sign_in.issuer is None else None,
     )
-    drain = app.extensions[DRAIN] = Drain(
-        sockets,
-        LoggerGroup({"events": events_logger, "server": server_logger}),
-        on_serving=start,
-        on_end=End(
-            {
-                "recording when keys were last used": start.record_use,
-                **{f"closing the logger {name}": made.close for name, made in factories.items()},
-                "closing the shared answers": answers.close,
-                "closing the rate limits": limits.windows.close,
-                **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
-                "closing the database": access.database.close,
-            }
-        ),
-    )
-    app.register_blueprint(
-        make_health_blueprint({"database": access.database.ping, "drain": drain.check})
-    )
-    return app
 
 
 def _make_access(settings: Settings) -> Access:

@@ -1,16 +1,14 @@
 """API keys: issued once, kept as a digest, revoked for ever."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from logger_lib.offload import inline
 from tests.access.conftest import Clock, Offloading
-from tests.services.databases import temporary_mariadb, temporary_postgresql
 from webapp.access.first_key import first_key
 from webapp.access.keys import ApiKeys, IssuedKey
 from webapp.access.scopes import Scope, ScopesInvalid, format_scopes, parse_scopes
@@ -21,29 +19,9 @@ from webapp.storage.database import Database
 _READ = frozenset({Scope.READ})
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A migrated database of each kind."""
-    if request.param == "sqlite":
-        yield from _migrated(f"sqlite:///{tmp_path}/any.db")
-    elif request.param == "mariadb":
-        with temporary_mariadb() as url:
-            yield from _migrated(url)
-    else:
-        with temporary_postgresql() as url:
-            yield from _migrated(url)
-
-
-def _migrated(url: str) -> Iterator[Database]:
-    database = Database(url, inline)
-    database.migrate()
-    yield database
-    database.close()
-
-
-def test_the_life_of_a_key(anywhere: Database, signer: KeySigner, clock: Clock) -> None:
+def test_the_life_of_a_key(any_database: Database, signer: KeySigner, clock: Clock) -> None:
     """On each database a key is issued, found, listed, used and revoked once."""
-    keys = ApiKeys(anywhere, signer, clock)
+    keys = ApiKeys(any_database, signer, clock)
     now = datetime.fromtimestamp(clock.now, UTC)
     ends = now + timedelta(days=1, microseconds=5)
     issued = keys.issue("shop", frozenset({Scope.READ, Scope.PUBLISH}), "backend", ends)
@@ -134,9 +112,11 @@ def test_the_first_key_is_made_once(keys: ApiKeys, signer: KeySigner) -> None:
     assert [key.app_name for key in keys.list_keys()] == ["default"]
 
 
-def test_of_starts_at_once_one_makes_the_first_key(anywhere: Database, signer: KeySigner) -> None:
+def test_of_starts_at_once_one_makes_the_first_key(
+    any_database: Database, signer: KeySigner
+) -> None:
     """Starts at the same moment make one key between them."""
-    keys = ApiKeys(anywhere, signer)
+    keys = ApiKeys(any_database, signer)
     barrier = threading.Barrier(4)
     tokens: list[str | None] = []
 

@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -26,24 +26,10 @@ Result = TypeVar("Result")
 _NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def database(any_database: Database) -> Database:
     """A migrated, empty database of each kind."""
-    if request.param == "sqlite":
-        yield from _migrated(f"sqlite:///{tmp_path}/herald.db")
-    elif request.param == "mariadb":
-        with temporary_mariadb() as url:
-            yield from _migrated(url)
-    else:
-        with temporary_postgresql() as url:
-            yield from _migrated(url)
-
-
-def _migrated(url: str) -> Iterator[Database]:
-    database = Database(url, inline)
-    database.migrate()
-    yield database
-    database.close()
+    return any_database
 
 
 def _app(name: str, at: datetime = _NOON) -> Callable[[Session], None]:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logger_lib.offload import inline
 from tests.services.browser import Browser, form_in
-from tests.services.databases import temporary_mariadb, temporary_postgresql
 from tests.services.herald import HeraldServer
 from tests.web.conftest import refusal
 from webapp.storage.database import Database
@@ -109,29 +107,9 @@ def test_of_two_at_once_one_is_signed_in(herald: HeraldServer) -> None:
     assert sorted(seen) == [303, 403]
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A migrated database of each kind."""
-    if request.param == "sqlite":
-        yield from _migrated(f"sqlite:///{tmp_path}/any.db")
-    elif request.param == "mariadb":
-        with temporary_mariadb() as url:
-            yield from _migrated(url)
-    else:
-        with temporary_postgresql() as url:
-            yield from _migrated(url)
-
-
-def _migrated(url: str) -> Iterator[Database]:
-    database = Database(url, inline)
-    database.migrate()
-    yield database
-    database.close()
-
-
-def test_of_many_uses_one_wins(anywhere: Database) -> None:
+def test_of_many_uses_one_wins(any_database: Database) -> None:
     """On each database one of several uses at once gets the user, and the others nobody."""
-    links = LoginLinks(anywhere, "http://localhost")
+    links = LoginLinks(any_database, "http://localhost")
     for _ in range(5):
         token = links.make().partition("token=")[2]
         barrier, won = threading.Barrier(4), []
@@ -148,10 +126,10 @@ def test_of_many_uses_one_wins(anywhere: Database) -> None:
         assert sorted(map(str, won)) == [OPERATOR_ID, "None", "None", "None"]
 
 
-def test_links_that_nobody_uses_do_not_pile_up(anywhere: Database) -> None:
+def test_links_that_nobody_uses_do_not_pile_up(any_database: Database) -> None:
     """What is over is deleted when the next link is made."""
     now = [time.time()]
-    links = LoginLinks(anywhere, "http://localhost", lambda: now[0])
+    links = LoginLinks(any_database, "http://localhost", lambda: now[0])
     tokens = [links.make().partition("token=")[2] for _ in range(3)]
     now[0] += LIFETIME_SECONDS
     links.make()
@@ -159,9 +137,9 @@ def test_links_that_nobody_uses_do_not_pile_up(anywhere: Database) -> None:
     assert [links.use(token) for token in tokens] == [None, None, None]
 
 
-def test_users_are_told_apart(anywhere: Database) -> None:
+def test_users_are_told_apart(any_database: Database) -> None:
     """On each database, subjects that differ in the case of a letter are different people."""
-    users = Users(anywhere)
+    users = Users(any_database)
     ids = [
         users.sign_in(Identity("https://i.example", subject, name="x" * 300, email="e" * 300)).id
         for subject in ("00uAbC", "00uabc", "00uAbC")
@@ -177,9 +155,9 @@ def test_users_are_told_apart(anywhere: Database) -> None:
     assert len(users.list_all()) == 3
 
 
-def test_the_first_sign_in_twice_at_once(anywhere: Database) -> None:
+def test_the_first_sign_in_twice_at_once(any_database: Database) -> None:
     """Who signs in twice at once for the first time becomes one user."""
-    users, barrier, ids = Users(anywhere), threading.Barrier(4), []
+    users, barrier, ids = Users(any_database), threading.Barrier(4), []
 
     def sign_in() -> None:
         barrier.wait(10)

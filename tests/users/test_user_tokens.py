@@ -29,7 +29,7 @@ def _refused(token: str) -> bool:
 
 
 def _signed(payload: JsonObject, kind: str = "herald-user+jwt", algorithm: str = "HS256") -> str:
-    return jwt.encode({"alg": algorithm, "typ": kind}, payload, _TOKENS._key, [algorithm])
+    return jwt.encode({"alg": algorithm, "typ": kind}, payload, _TOKENS._signer._key, [algorithm])
 
 
 def test_a_token_lasts_an_hour() -> None:

@@ -12,9 +12,9 @@ from logger_lib.ids import uuid7
 from logger_lib.json_value import JsonObject, JsonValue
 from webapp.access.gate import Caller, Gate
 from webapp.access.scopes import Scope
-from webapp.access.signed_token import TokenInvalid, TokenSigner
 from webapp.errors import Unauthorized, ValidationFailed
 from webapp.names import plain_name
+from webapp.signed_token import TokenInvalid, TokenSigner
 
 PREFIX = "herald_room_"
 """What tells a room token from an API key before anything is verified."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from logger_lib.json_value import JsonObject, JsonValue
 from webapp.access.scopes import Scope
-from webapp.access.signed_token import TokenInvalid, TokenSigner
+from webapp.signed_token import TokenInvalid, TokenSigner
 
 PREFIX = "herald_"
 """What secret scanners find a leaked key by."""
