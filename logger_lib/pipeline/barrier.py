@@ -60,8 +60,12 @@ class Barrier:
             return None
         turn = threading.Lock()
         turn.acquire()
-        # Goals never fall: each is all that was accepted by the time of this call.
-        self._waiters.append(_Waiter(goal, turn))
+        waiters = self._waiters
+        place = len(waiters)
+        # Goals hardly ever fall; where one does, those in front of it must not hold it up.
+        while place and waiters[place - 1].goal > goal:
+            place -= 1
+        waiters.insert(place, _Waiter(goal, turn))
         return turn
 
     def leave(self, goal: int, turn: threading.Lock) -> bool:
