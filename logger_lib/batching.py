@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from logger_lib import record_json
 from logger_lib.counters import Counters
 from logger_lib.errors import RecordsRejected
-from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.logger import Logger, LoggerFactory
 from logger_lib.notice import Notice
+from logger_lib.offload import Offload, inline
 from logger_lib.pipeline.dead_letters import DeadLetters
 from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.pipeline.pipeline import Pipeline
@@ -19,20 +19,16 @@ from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal
 from logger_lib.spool.spool import Spool, SpoolPlace
 
-_RECORD_BYTES = 600
-_CONTAINER_BYTES = 64
-_VALUE_BYTES = 112
-"""A value, its key and the places of both."""
-_ELEMENT_BYTES = 24
-"""A value in a list; small numbers, and words that come again, are shared."""
-_RECIPIENT_BYTES = 8
-"""The sids themselves are the server's; a record holds its references to them."""
 _LINE_BYTES = 100
 """What a destination may make of one recipient: a line of text, an element of JSON."""
 
 
 class Sink(ABC):
     """Where batches go. It is called from one thread a logger, and may block and raise."""
+
+    blocks: bool = False
+    """Whether it waits in C, where no event loop goes on: it is called through the factory's
+    ``offload`` then, and neither logs nor uses green sockets and locks."""
 
     def prepare(self) -> None:  # noqa: B027  most destinations need nothing
         """Make what the destination needs; called before the first batch until it succeeds."""
@@ -49,17 +45,18 @@ class Sink(ABC):
 class _PreparedSink:
     """A sink as the destination of a pipeline."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, offload: Offload) -> None:
         self._sink = sink
+        self._offload = offload if sink.blocks else inline
         self._prepared = False
 
     def write(self, batch: Sequence[LogRecord]) -> Sequence[Refusal]:
         """Write ``batch``; return what was refused."""
         if not self._prepared:
-            self._sink.prepare()
+            self._offload(self._sink.prepare)
             self._prepared = True
         try:
-            self._sink.write(batch)
+            self._offload(lambda: self._sink.write(batch))
         except RecordsRejected as rejected:
             return rejected.refusals
         return ()
@@ -88,6 +85,7 @@ class BatchedLogger(Logger):
         self,
         sink: Sink,
         *,
+        offload: Offload = inline,
         name: str,
         counters: Counters,
         notice: Notice,
@@ -98,9 +96,8 @@ class BatchedLogger(Logger):
     ) -> None:
         self.durable = durable
         self._counters = counters
-        self._most_bytes = limits.hard_bytes
         self._pipeline = Pipeline(
-            _PreparedSink(sink),
+            _PreparedSink(sink, offload),
             _RecordForm(),
             name=name,
             counters=counters,
@@ -117,7 +114,7 @@ class BatchedLogger(Logger):
 
     def log(self, record: LogRecord) -> None:
         """Put ``record`` into the buffer, or drop and count it if it does not fit."""
-        self._put(record, weight(record, self._most_bytes))
+        self._put(record, record.weight)
 
     @property
     def lost(self) -> int:
@@ -154,6 +151,10 @@ class BatchedLoggerFactory(LoggerFactory):
 
     durable: bool = False
 
+    offload: Offload = staticmethod(inline)
+    """Where a sink that ``blocks`` is called. A program on an event loop sets its own before it
+    makes the first logger."""
+
     def __init__(
         self,
         destination: str,
@@ -163,7 +164,7 @@ class BatchedLoggerFactory(LoggerFactory):
         super().__init__()
         self._destination = destination
         self._limits = limits
-        self._notice = Notice(destination)
+        self._notice = Notice(f"Herald logger '{destination}'")
         self._spool = spool
         self._dead_letters: DeadLetters | None = None
         if spool is not None:
@@ -181,6 +182,7 @@ class BatchedLoggerFactory(LoggerFactory):
         place = self._spool
         logger = BatchedLogger(
             self.sink,
+            offload=self.offload,
             name=f"herald-{self._destination}-{name}",
             counters=self.new_counters(),
             notice=self._notice,
@@ -198,31 +200,7 @@ class BatchedLoggerFactory(LoggerFactory):
         What an earlier process left in the spool is written from now on, also where this raises.
         """
         try:
-            self.sink.prepare()
+            (self.offload if self.sink.blocks else inline)(self.sink.prepare)
         finally:
             for logger in list(self._loggers):
                 logger.wake()
-
-
-def weight(record: LogRecord, limit: int) -> int:
-    """Return about how many bytes ``record`` holds in memory; counting ends beyond ``limit``.
-
-    That end also makes it safe for data that contains itself.
-    """
-    total = _RECORD_BYTES + len(record.message) + len(record.recipients) * _RECIPIENT_BYTES
-    waiting: list[JsonObject | list[JsonValue]] = [record.fields]
-    while waiting and total <= limit:
-        values: Iterable[JsonValue]
-        values = container = waiting.pop()
-        total += _CONTAINER_BYTES
-        if isinstance(container, dict):
-            total += len(container) * _VALUE_BYTES + len("".join(container))
-            values = container.values()
-        else:
-            total += len(container) * _ELEMENT_BYTES
-        for value in values:
-            if isinstance(value, str):
-                total += len(value)
-            elif isinstance(value, (dict, list)):
-                waiting.append(value)
-    return total

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from logger_lib.logger import Logger
 from logger_lib.notice import Notice
+from logger_lib.pipeline.lifetime import Forked, lock_holders
 from logger_lib.record import LogRecord
 
 Told = TypeVar("Told")
@@ -94,15 +95,20 @@ class LoggerGroup(Logger):
             member.close(max(0.0, deadline - time.monotonic()) / left)
 
 
-class _Member:
+class _Member(Forked):
     """A logger that may be a third party's and raise anything."""
 
     def __init__(self, name: str, logger: Logger) -> None:
         self.name = name
         self.logger = logger
         self.failed = 0
-        self._notice = Notice(name)
+        self._notice = Notice(f"Herald logger '{name}'")
         self._lost_at: float | None = None
+        self.forget_parent()
+        lock_holders.add(self)
+
+    def forget_parent(self) -> None:
+        """Leave the lock to the parent, one of whose threads may hold it."""
         self._lock = threading.RLock()
 
     def raised(self, error: Exception) -> None:

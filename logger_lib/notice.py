@@ -14,10 +14,10 @@ _TROUBLE = ("cannot write", "too late", "cannot keep", "cannot set aside")
 
 
 class Notice:
-    """Speaks for one destination."""
+    """Speaks for one destination, as ``speaker``: what each line begins with."""
 
-    def __init__(self, destination: str) -> None:
-        self._destination = destination
+    def __init__(self, speaker: str) -> None:
+        self._speaker = speaker
         self._said: set[str] = set()
         self._said_at: dict[str, float] = {}
 
@@ -25,7 +25,7 @@ class Notice:
         self, error: BaseException, fate: str = "records are counted as failed"
     ) -> None:
         """Say why the destination does not take records, and what becomes of them."""
-        self._say("cannot write", f"cannot write: {_reason(error)}; {fate}")
+        self._say("cannot write", f"cannot write: {reason_of(error)}; {fate}")
 
     def too_late(self, seconds: float) -> None:
         """Say that a batch takes longer than ``seconds``."""
@@ -38,12 +38,13 @@ class Notice:
         """Say why records cannot be put on disk either."""
         self._say(
             "cannot keep",
-            f"cannot keep records on disk: {_reason(error)}; new ones are turned away until it can",
+            f"cannot keep records on disk: {reason_of(error)};"
+            " new ones are turned away until it can",
         )
 
     def cannot_set_aside(self, error: BaseException, fate: str) -> None:
         """Say why there can be no dead letters, and what becomes of the records."""
-        self._say("cannot set aside", f"cannot keep dead letters: {_reason(error)}; {fate}")
+        self._say("cannot set aside", f"cannot keep dead letters: {reason_of(error)}; {fate}")
 
     def refused(self, refusals: Sequence[str], fate: str) -> None:
         """Say that some records can never be written there, and where they are instead."""
@@ -57,15 +58,14 @@ class Notice:
         """Say why the destination has not all of its indexes, and what to do about it."""
         self._say(
             "cannot index",
-            f"cannot make its indexes: {_reason(error)}; records are written all the same, reading "
-            "is slow or what is old stays. Let its user make and change indexes; it is tried again",
+            f"cannot make its indexes: {reason_of(error)}; records are written all the same,"
+            " reading is slow or what is old stays. Let its user make and change indexes; it is"
+            " tried again",
         )
 
     def indexed(self) -> None:
         """Say, where it was said that there are not, that there are all indexes."""
-        if "cannot index" in self._said:
-            self._said.discard("cannot index")
-            self._print("has its indexes")
+        self._over("cannot index", "has its indexes")
 
     def unreadable(self, lines: int) -> None:
         """Say that the spool had lines that are cut off or damaged."""
@@ -76,7 +76,7 @@ class Notice:
         self._say(
             "cannot take over",
             f"cannot take over {files} files of its spool, the first {escape(str(path))}: "
-            f"{_reason(error)}; they stay, and are tried again",
+            f"{reason_of(error)}; they stay, and are tried again",
         )
 
     def too_slow(self) -> None:
@@ -100,6 +100,11 @@ class Notice:
             self._said -= told
             self._print("writes again")
 
+    def _over(self, subject: str, text: str) -> None:
+        if subject in self._said:
+            self._said.discard(subject)
+            self._print(text)
+
     def _say(self, subject: str, text: str) -> None:
         if subject in self._said or self._told_lately(subject):
             return
@@ -117,7 +122,7 @@ class Notice:
             return False
         try:
             print(  # noqa: T201  the one place that speaks to stderr
-                f"Herald logger '{self._destination}' {text}", file=sys.stderr, flush=True
+                f"{self._speaker} {text}", file=sys.stderr, flush=True
             )
         except (OSError, ValueError):
             # stderr itself is closed or full: nowhere is left to say it, the counters still tell.
@@ -125,7 +130,8 @@ class Notice:
         return True
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return what ``error`` is and says, on one line of at most 300 characters."""
     # The first line alone: SQLAlchemy puts the values of the row into the ones after it.
     first_line = next(iter(str(error).splitlines()), "")
     return escape(f"{type(error).__name__}: {first_line}")[:_LONGEST_REASON]

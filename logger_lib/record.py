@@ -8,9 +8,19 @@ from logger_lib.failure import Failure
 from logger_lib.identifier import identifier_of
 from logger_lib.ids import uuid7
 from logger_lib.json_value import JsonObject
+from logger_lib.weight import memory_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+_OWN_BYTES = 600
+"""A record without its data: ids, names, the time, places in buffers."""
+_ROOM_BYTES = 128
+"""A room without its name."""
+_FRAME_BYTES = 500
+"""A call of a failure."""
+_RECIPIENT_BYTES = 8
+"""The sids themselves are the server's; a record holds its references to them."""
 
 
 class Level(IntEnum):
@@ -23,8 +33,23 @@ class Level(IntEnum):
     CRITICAL = 50
 
 
+def level_of(number: int) -> Level:
+    """Return the level of ``number``; between two of them, as programs have, it is the lower."""
+    try:
+        return Level(number)
+    except ValueError:
+        return max((level for level in Level if level <= number), default=Level.DEBUG)
+
+
+class _Weighed:
+    """The place for what a record was found to weigh, which is none of its fields."""
+
+    __slots__ = ("_weight",)
+    _weight: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
+class LogRecord(_Weighed):
     """One entry of the log.
 
     ``id`` is the record's own UUIDv7: a destination that is sent the same record twice stores it
@@ -44,6 +69,37 @@ class LogRecord:
     rooms: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it holds; reckoned once, when a buffer first asks."""
+        weight = getattr(self, "_weight", 0)
+        if not weight:
+            try:
+                weight = self._reckoned()
+            except (TypeError, AttributeError):
+                # Not what its annotations say: a destination refuses it, and no caller hears of it.
+                weight = _OWN_BYTES + memory_of(
+                    {"": [self.event, self.message, self.app, self.fields]}
+                )
+            object.__setattr__(self, "_weight", weight)
+        return weight
+
+    def _reckoned(self) -> int:
+        weight = (
+            _OWN_BYTES
+            + len(self.event)
+            + len(self.message)
+            + len(self.recipients) * _RECIPIENT_BYTES
+            + memory_of(self.fields)
+        )
+        if self.app is not None:
+            weight += len(self.app)
+        if self.rooms:
+            weight += len(self.rooms) * _ROOM_BYTES + sum(map(len, self.rooms))
+        if self.failure is not None:
+            weight += len(self.failure.frames) * _FRAME_BYTES
+        return weight
 
 
 def event_record(

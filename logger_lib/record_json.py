@@ -14,7 +14,7 @@ from typing import TypedDict, cast
 from logger_lib.failure import Failure, FailureJson
 from logger_lib.flat_json import flatten, unflatten
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.record import Level, LogRecord
+from logger_lib.record import LogRecord, level_of
 
 _FLAT = "flat"
 _MAX_DEPTH = 100
@@ -39,14 +39,14 @@ class RecordJson(TypedDict):
 def to_json(record: LogRecord) -> str:
     """Return ``record`` as JSON: ASCII, in one line.
 
-    Raises ``ValueError`` or ``TypeError`` for data that contains itself or is not JSON at all.
+    Raises for data that contains itself, and for what is not JSON at all.
     """
     whole: RecordJson = {
         "id": record.id,
         "time": record.time.isoformat(),
         "event": record.event,
         "message": record.message,
-        "level": int(record.level),
+        "level": int(level_of(record.level)),
         "fields": record.fields,
         "event_id": record.event_id,
         "app": record.app,
@@ -76,7 +76,7 @@ def from_json(text: str) -> LogRecord:
         time=datetime.fromisoformat(whole["time"]),
         event=whole["event"],
         message=whole["message"],
-        level=Level(whole["level"]),
+        level=level_of(whole["level"]),
         fields=whole["fields"],
         event_id=whole["event_id"],
         app=whole["app"],

@@ -16,14 +16,14 @@ def split_writable(
 ) -> tuple[list[tuple[LogRecord, Encoded]], list[Refusal]]:
     """Return what ``encode`` makes of each record, and the records for which it raises.
 
-    It may raise ``ValueError``, ``TypeError``, ``OverflowError`` and ``RecursionError``.
+    Whatever it raises is about that record: it has no other's, and no destination, before it.
     """
     writable: list[tuple[LogRecord, Encoded]] = []
     refusals: list[Refusal] = []
     for record in batch:
         try:
             writable.append((record, encode(record)))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001  whatever a program has put into the record
             refusals.append((record, f"it cannot be encoded: {error}"))
     return writable, refusals
 

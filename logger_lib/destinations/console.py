@@ -13,8 +13,9 @@ from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.failure import FailureJson
 from logger_lib.json_value import JsonValue
 from logger_lib.offload import Offload, inline
+from logger_lib.pipeline.lifetime import Forked, lock_holders
 from logger_lib.pipeline.limits import LINES_LIMITS, Limits
-from logger_lib.record import LogRecord
+from logger_lib.record import LogRecord, level_of
 from logger_lib.refusals import raise_refusals, split_writable
 
 _STDOUT = 1
@@ -47,13 +48,18 @@ class ConsoleLoggerFactory(BatchedLoggerFactory):
         return self._sink
 
 
-class _ConsoleSink(Sink):
+class _ConsoleSink(Sink, Forked):
     def __init__(self, fd: int, offload: Offload) -> None:
         self._fd = fd
         self._offload = offload
+        self._mid_line = False
+        self.forget_parent()
+        lock_holders.add(self)
+
+    def forget_parent(self) -> None:
+        """Leave the lock to the parent, one of whose threads may be in a write that stalls."""
         # Two loggers may write at once, and a pipe takes long writes in pieces.
         self._turn = threading.Lock()
-        self._mid_line = False
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Write the batch as lines; a record that is not JSON is left out of it."""
@@ -83,7 +89,7 @@ def _text(record: LogRecord) -> str:
     """Return one line for an event, or one for each recipient."""
     head: dict[str, JsonValue | FailureJson] = {
         "time": record.time.isoformat(),
-        "level": record.level.name.lower(),
+        "level": level_of(record.level).name.lower(),
         "event": record.event,
         "message": record.message,
         "id": record.id,

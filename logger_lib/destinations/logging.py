@@ -14,7 +14,8 @@ from logger_lib.batching import BatchedLoggerFactory, Sink
 from logger_lib.escape import escape, escape_all
 from logger_lib.offload import Offload, inline
 from logger_lib.pipeline.limits import LINES_LIMITS, Limits
-from logger_lib.record import Level, LogRecord
+from logger_lib.record import Level, LogRecord, level_of
+from logger_lib.refusals import raise_refusals, split_writable
 
 DEFAULT_NAME = "Herald"
 _ATTRIBUTE = "herald_record"
@@ -103,7 +104,7 @@ class SeedLines:
 
     def lines(self, record: LogRecord) -> Iterator[str]:
         """Yield the lines of ``record``, as many in a piece as one join should make."""
-        head = self._head(record.time.timestamp(), record.level.name)
+        head = self._head(record.time.timestamp(), level_of(record.level).name)
         start = f"{head} [{escape(record.event)}] {escape(record.message)}"
         if not record.recipients:
             yield f"{start} +{self._since_last()}ms\n"
@@ -156,15 +157,17 @@ class LinesHandler(logging.Handler):
             self.handleError(record)
 
     def write_batch(self, batch: Sequence[LogRecord]) -> None:
-        """Write the lines of our records; raises the stream's error."""
+        """Write the lines of our records; raises the stream's error, or ``RecordsRejected``."""
         self.acquire()
         try:
             # Made here and not in the thread outside, where it would take the interpreter's lock
             # from the event loop for milliseconds at each of the loop's system calls.
-            pieces = [piece for record in batch for piece in self._lines.lines(record)]
+            writable, refusals = split_writable(batch, lambda entry: [*self._lines.lines(entry)])
+            pieces = [piece for _, lines in writable for piece in lines]
             self._offload(lambda: self._put(pieces))
         finally:
             self.release()
+        raise_refusals(refusals)
 
     def _put(self, pieces: Iterable[str]) -> None:
         self._stream.write("".join(pieces))
@@ -190,9 +193,11 @@ class _LoggerSink(Sink):
 
     def write(self, batch: Sequence[LogRecord]) -> None:
         """Hand each record to the standard logger: one standard record each."""
-        for entry in batch:
-            if self._logger.isEnabledFor(entry.level):
-                self._logger.handle(self._standard_record(entry))
+        writable, refusals = split_writable(batch, self._standard_record)
+        for _, record in writable:
+            if self._logger.isEnabledFor(record.levelno):
+                self._logger.handle(record)
+        raise_refusals(refusals)
 
     def _standard_record(self, entry: LogRecord) -> logging.LogRecord:
         record = self._logger.makeRecord(

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Self
 
-from logger_lib.batching import weight
 from logger_lib.counters import Counters
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.matching import answers
@@ -90,19 +89,18 @@ class _Store:
         self.lock = threading.Lock()
         self._capacity = capacity
         self._max_bytes = max_bytes
-        self._records: OrderedDict[str, tuple[LogRecord, int]] = OrderedDict()
+        self._records: OrderedDict[str, LogRecord] = OrderedDict()
         self._bytes = 0
 
     def put(self, record: LogRecord) -> None:
         if record.id in self._records:
             return
-        size = weight(record, self._max_bytes)
-        self._records[record.id] = record, size
-        self._bytes += size
+        self._records[record.id] = record
+        self._bytes += record.weight
         while len(self._records) > self._capacity or self._bytes > self._max_bytes:
-            _, (_, gone) = self._records.popitem(last=False)
-            self._bytes -= gone
+            _, gone = self._records.popitem(last=False)
+            self._bytes -= gone.weight
 
     def all(self) -> list[LogRecord]:
         with self.lock:
-            return [record for record, _ in self._records.values()]
+            return list(self._records.values())

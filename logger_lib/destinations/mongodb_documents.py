@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 
 from logger_lib.failure import Failure, FailureJson
 from logger_lib.json_value import JsonObject, JsonValue
-from logger_lib.record import Level, LogRecord, microseconds_of, time_of
+from logger_lib.record import LogRecord, level_of, microseconds_of, time_of
 from logger_lib.terms import terms_of
 
 
@@ -49,7 +49,7 @@ def encode(record: LogRecord) -> RawBSONDocument:
         "time": record.time,
         # A BSON date ends at milliseconds.
         "time_us": microseconds_of(record.time),
-        "level": int(record.level),
+        "level": int(level_of(record.level)),
         "event": record.event,
         "message": record.message,
         "fields": record.fields,
@@ -76,7 +76,7 @@ def record_of(raw: RawBSONDocument) -> LogRecord:
     return LogRecord(
         id=document["_id"],
         time=time_of(document["time_us"]),
-        level=Level(document["level"]),
+        level=level_of(document["level"]),
         event=document["event"],
         message=document["message"],
         fields={key: _plain(child) for key, child in document["fields"].items()},

@@ -21,7 +21,8 @@ from logger_lib.errors import SettingMissing
 from logger_lib.failure import Failure
 from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.pipeline.limits import Limits
-from logger_lib.record import Level, LogRecord
+from logger_lib.record import Level, LogRecord, level_of
+from logger_lib.refusals import raise_refusals, split_writable
 
 if TYPE_CHECKING:
     from sentry_sdk._types import Event, EventDataCategory, Hint, Log
@@ -127,11 +128,13 @@ class _SentrySink(Sink):
         # Scopes of our own: those of the program may hold its users.
         with use_isolation_scope(sentry_sdk.Scope(client=self._client)) as scope, use_scope(scope):
             scope.set_attribute("sentry.environment", self._client.options["environment"])
-            for record in batch:
-                self._send(record, scope)
+            writable, refusals = split_writable(batch, self._encoded)
+            for record, (body, attributes) in writable:
+                _send(record, body, attributes, scope)
         self._client.flush(timeout=_SEND_TIMEOUT)
         if self._losses_by(deadline) != before:
             raise ConnectionError("Sentry did not take all of a batch")
+        raise_refusals(refusals)
 
     def _losses_by(self, deadline: float) -> int:
         """Return how much was lost, once all that was handed over is sent or lost."""
@@ -143,17 +146,20 @@ class _SentrySink(Sink):
             raise TimeoutError(f"Sentry did not take a batch within {_SEND_TIMEOUT:g} s")
         return transport.losses
 
-    def _send(self, record: LogRecord, scope: sentry_sdk.Scope) -> None:
-        attributes = _attributes(record, self._send_fields)
-        body = _body(record, self._send_fields)
-        _SPEAK[record.level](body, attributes=attributes)
-        if record.level >= Level.ERROR:
-            scope.capture_event(_event(record, body, attributes))
+    def _encoded(self, record: LogRecord) -> tuple[str, Attributes]:
+        return _body(record, self._send_fields), _attributes(record, self._send_fields)
+
+
+def _send(record: LogRecord, body: str, attributes: Attributes, scope: sentry_sdk.Scope) -> None:
+    level = level_of(record.level)
+    _SPEAK[level](body, attributes=attributes)
+    if level >= Level.ERROR:
+        scope.capture_event(_event(record, body, attributes))
 
 
 def _event(record: LogRecord, body: str, attributes: Attributes) -> Event:
     event: Event = {
-        "level": "fatal" if record.level is Level.CRITICAL else "error",
+        "level": "fatal" if record.level >= Level.CRITICAL else "error",
         "logger": "herald",
         "message": body,
         "timestamp": record.time,

@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from logger_lib.batching import BatchedLoggerFactory, Sink
-from logger_lib.destinations.sql_errors import is_about_a_row, is_gone, is_read_only, reason
 from logger_lib.destinations.sql_reader import SqlReader
 from logger_lib.destinations.sql_table import Values, event_log, event_log_app, metadata, values_of
 from logger_lib.destinations.sql_terms import delete_before, insert_terms
@@ -29,6 +28,13 @@ from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
 from logger_lib.spool.spool import SpoolPlace
+from logger_lib.sql_errors import (
+    is_about_a_row,
+    is_read_only,
+    leave_what_is_out_of_step,
+    reason,
+)
+from logger_lib.sql_packet import TOO_LARGE, PacketLimit
 from logger_lib.terms import terms_of
 
 SQLITE_FILE = "herald.db"
@@ -42,10 +48,8 @@ _POSTGRESQL_INSERTS = {
     for table in (event_log, event_log_app)
 }
 
-_LARGE = 4 * 1024 * 1024
-"""Characters from which on a row may be too large for MySQL, whose least default is 16 MiB."""
-
-_TOO_LARGE = "it is larger than the server takes (max_allowed_packet)"
+_UNSENDABLE = (ValueError, TypeError, OverflowError)
+"""What drivers raise about a value that they cannot even put into a statement."""
 
 _KNOWN_APPS = 10_000
 """How many apps are remembered as stored; beyond that they are stored again."""
@@ -128,6 +132,7 @@ class _SqlSink(Sink):
         self._offload = offload
         self._pid = os.getpid()
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._packet = PacketLimit(engine)
         self._known_apps: set[str] = set()
 
     def prepare(self) -> None:
@@ -159,18 +164,51 @@ class _SqlSink(Sink):
         try:
             self._commit([written for _, written in writable])
         except DBAPIError as error:
-            large = is_gone(error) and [each for each in writable if _is_large(each)]
-            if not large and not is_about_a_row(error):
+            refusal = self._refusal(error, writable)
+            if refusal is None:
                 self._leave_standby(error)
                 raise
             if len(writable) == 1:
-                return [(writable[0][0], _TOO_LARGE if large else reason(error))]
+                return [(writable[0][0], refusal)]
+        except _UNSENDABLE as error:
+            return self._one_by_one(writable, error)
         else:
             return []
         # One row that the database cannot hold must not take the others with it. It is known by
         # its size, or found by halves.
-        parts = _apart(writable, large) if large else _halves(writable)
-        return [refusal for part in parts for refusal in self._insert(part)]
+        parts = self._apart(writable) if refusal == TOO_LARGE else _halves(writable)
+        return [each for part in parts for each in self._insert(part)]
+
+    def _apart(self, writable: list[_Writable]) -> list[list[_Writable]]:
+        small: list[_Writable] = []
+        large: list[list[_Writable]] = []
+        for each in writable:
+            if self._packet.holds(each[1][0].values()):
+                small.append(each)
+            else:
+                large.append([each])
+        return [small, *large] if small and large else _halves(writable)
+
+    def _refusal(self, error: DBAPIError, writable: Sequence[_Writable]) -> str | None:
+        """Return why a row of the batch can never be written; None: it may be tried again."""
+        if is_about_a_row(error):
+            return reason(error)
+        rows = (values.values() for _, (values, _) in writable)
+        return TOO_LARGE if self._packet.is_passed_by(rows, error) else None
+
+    def _one_by_one(self, writable: list[_Writable], error: Exception) -> list[Refusal]:
+        """Insert; refuse what the driver cannot send, where it can send another of them."""
+        refusals: list[Refusal] = []
+        unsendable = 0
+        for each in writable if len(writable) > 1 else ():
+            try:
+                refusals += self._insert([each])
+            except _UNSENDABLE as its_own:
+                refusals.append((each[0], f"the driver cannot send it: {its_own}"))
+                unsendable += 1
+        if unsendable >= len(writable) or len(writable) == 1:
+            raise error
+        return refusals
 
     def _commit(self, batch: list[_Written]) -> None:
         new_apps = {str(values["app"] or "") for values, _ in batch} - self._known_apps
@@ -206,16 +244,6 @@ def _written(record: LogRecord) -> _Written:
     return values_of(record), list(terms_of(record))
 
 
-def _is_large(each: _Writable) -> bool:
-    values = each[1][0].values()
-    return sum(len(value) for value in values if isinstance(value, str)) >= _LARGE
-
-
-def _apart(writable: list[_Writable], large: list[_Writable]) -> list[list[_Writable]]:
-    small = [each for each in writable if each not in large]
-    return [small, *([each] for each in large)] if small else [[each] for each in large]
-
-
 def _halves(writable: list[_Writable]) -> list[list[_Writable]]:
     middle = len(writable) // 2
     return [writable[:middle], writable[middle:]]
@@ -238,7 +266,9 @@ def _connectable(url: URL) -> Engine:
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=5)
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=5)
+    event.listen(engine, "handle_error", leave_what_is_out_of_step)
+    return engine
 
 
 def _embedded(home: Path) -> Engine:

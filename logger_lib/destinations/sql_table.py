@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Index, MetaData, Row, SmallInteger, S
 from sqlalchemy.dialects import mysql
 
 from logger_lib.failure import Failure
-from logger_lib.record import Level, LogRecord, microseconds_of, time_of
+from logger_lib.record import LogRecord, level_of, microseconds_of, time_of
 from logger_lib.terms import storable
 
 Values: TypeAlias = dict[str, str | int | None]
@@ -75,11 +75,14 @@ event_log_app = Table(
 
 
 def values_of(record: LogRecord) -> Values:
-    """Return the row of ``record``; raises ``ValueError`` or the like where JSON cannot hold it."""
+    """Return the row of ``record``; raises where no row can hold it."""
+    if storable(record.id) != record.id:
+        # With a character replaced it might be another record's.
+        raise ValueError("its id has NUL or half a character, which columns of text cannot hold")
     return {
         "id": record.id,
         "time": microseconds_of(record.time),
-        "level": int(record.level),
+        "level": int(level_of(record.level)),
         "event": storable(record.event),
         "message": storable(record.message),
         "fields": json.dumps(record.fields),
@@ -96,7 +99,7 @@ def record_of(row: Row[tuple[str, int]]) -> LogRecord:
     return LogRecord(
         id=row.id,
         time=time_of(row.time),
-        level=Level(row.level),
+        level=level_of(row.level),
         event=row.event,
         message=row.message,
         fields=json.loads(row.fields),

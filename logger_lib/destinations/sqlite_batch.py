@@ -8,10 +8,13 @@ JSON, whose trigger puts it into the tables.
 
 from __future__ import annotations
 
-import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
+import orjson
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from logger_lib.destinations.sql_table import (
     Values,
@@ -59,7 +62,29 @@ def insert_batch(
     engine: Engine, records: Sequence[Values], terms: dict[str, list[int]], apps: Sequence[Values]
 ) -> None:
     """Insert those rows that are not there yet, with their terms and apps: all, or none."""
-    batch = (json.dumps(records), json.dumps(terms), json.dumps(apps))
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.exec_driver_sql(_BATCH, batch)
+    batch = (_json(records), _json(terms), _json(apps))
+    try:
+        # To connect may fail too, at a locked file for example, and bare as well.
+        with closing(engine.raw_connection()) as pooled:
+            connection = pooled.driver_connection
+            if not isinstance(connection, sqlite3.Connection):
+                raise RuntimeError(f"not a connection of sqlite3: {connection!r}")  # noqa: TRY004  no row's fault
+            _insert_alone(connection, batch)
+    except sqlite3.Error as error:
+        failed = DBAPIError.instance(_BATCH, batch, error, sqlite3.Error, hide_parameters=True)
+        raise failed from error
+
+
+def _insert_alone(connection: sqlite3.Connection, batch: tuple[str, str, str]) -> None:
+    # Past SQLAlchemy's way of running a statement, which holds the interpreter's lock, and so up
+    # the event loop, for longer than all else here.
+    transactions = connection.isolation_level
+    connection.isolation_level = None  # no BEGIN: the statement commits by itself
+    try:
+        connection.execute(_BATCH, batch)
+    finally:
+        connection.isolation_level = transactions
+
+
+def _json(value: Sequence[Values] | dict[str, list[int]]) -> str:
+    return orjson.dumps(value).decode()

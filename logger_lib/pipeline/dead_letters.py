@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple
 from logger_lib.notice import Notice
 from logger_lib.offload import Offload
 from logger_lib.pipeline.flow import Form, Item
-from logger_lib.spool.checked_lines import to_line
+from logger_lib.spool.checked_lines import from_line, to_line
 from logger_lib.spool.spool import make_directory, sync_directory
 
 if sys.platform != "win32":
@@ -54,6 +54,15 @@ class DeadLetters:
         with self._lock:
             self._offload(lambda: self._add(data))
 
+    def remove(self, is_meant: Callable[[str], bool]) -> int:
+        """Delete the letters for whose text ``is_meant`` is true; return how many they were.
+
+        It is shown what is left of a damaged one, too. It is called where the ``offload`` runs it.
+        Raises ``OSError``; then some of them may be left.
+        """
+        with self._lock:
+            return self._offload(lambda: self._remove(is_meant))
+
     def forget_parent(self) -> None:
         """Start anew in a forked child."""
         self._lock = threading.Lock()
@@ -73,15 +82,26 @@ class DeadLetters:
             if not size or size + len(data) <= self._max_bytes:
                 self._append(fd, size, data)
                 return
-            self.path.rename(self.path.with_name(f"{self.path.name}.1"))
+            self.path.rename(self._older)
         with self._opened() as fd:
             self._append(fd, os.fstat(fd).st_size, data)
+
+    @property
+    def _older(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.1")
+
+    def _remove(self, is_meant: Callable[[str], bool]) -> int:
+        if not self.path.exists() and not self._older.exists():
+            return 0
+        # Who holds the lock of the one file is the only one to rename either.
+        with self._opened():
+            return sum(_rewrite(path, is_meant) for path in (self._older, self.path))
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """Open the file and lock it, so that no other process appends or renames meanwhile."""
         while True:
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 if _is_at(fd, self.path):
@@ -91,7 +111,9 @@ class DeadLetters:
                 os.close(fd)
 
     def _append(self, fd: int, size: int, data: bytes) -> None:
-        rest = memoryview(data)
+        # What a process that was killed has left of its last line must not take this one with it.
+        is_torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        rest = memoryview(b"\n" + data if is_torn else data)
         try:
             while rest:
                 rest = rest[os.write(fd, rest) :]
@@ -102,6 +124,42 @@ class DeadLetters:
             with suppress(OSError):
                 os.ftruncate(fd, size)
             raise
+
+
+def _rewrite(path: Path, is_meant: Callable[[str], bool]) -> int:
+    """Put a file without the letters that are meant in the place of ``path``; return how many."""
+    if not path.exists() or not _holds_any(path, is_meant):
+        return 0
+    new = path.with_name(f"{path.name}.new")
+    removed = 0
+    try:
+        with path.open("rb") as lines, open(new, "wb", opener=_open_private) as kept:
+            for line in lines:
+                if is_meant(_legible(line)):
+                    removed += 1
+                else:
+                    kept.write(line)
+            kept.flush()
+            os.fsync(kept.fileno())
+        new.rename(path)
+        sync_directory(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
+    return removed
+
+
+def _holds_any(path: Path, is_meant: Callable[[str], bool]) -> bool:
+    with path.open("rb") as lines:
+        return any(is_meant(_legible(line)) for line in lines)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _legible(line: bytes) -> str:
+    whole = from_line(line.removesuffix(b"\n"))
+    return line.decode(errors="replace") if whole is None else whole
 
 
 def _is_at(fd: int, path: Path) -> bool:
@@ -156,12 +214,12 @@ class Refused(Generic[Item]):
     def _content(self, item: Item) -> str:
         try:
             return self._form.encode(item)
-        except (ValueError, TypeError, RecursionError):
+        except Exception:  # noqa: BLE001  whatever a program has put into the item
             return json.dumps(_shown(item))
 
 
 def _shown(item: Item) -> str:
     try:
         return repr(item)[:_LONGEST_TEXT]
-    except RecursionError:
+    except Exception:  # noqa: BLE001  the same
         return f"a {type(item).__name__} that cannot be shown"

@@ -96,9 +96,15 @@ class Delivery(Generic[Item]):
             return None
 
     def _is_idle(self) -> bool:
-        """Wait for a while; say whether nothing came, and nothing is on its way to the spool."""
+        """Wait for a while; say whether nothing came, and nothing is in the spool or on its way."""
         flow = self._flow
-        return not flow.delivery_work.wait(self._limits.idle) and not flow.keeping
+        was_told = flow.delivery_work.wait(self._limits.idle)
+        # What came when the wait was over, and the lock not here again, has told nobody.
+        return not (was_told or flow.waiting or flow.keeping or self._is_spool_used)
+
+    @property
+    def _is_spool_used(self) -> bool:
+        return self._spool is not None and not self._spool.is_empty
 
     def _is_look_due(self, spool: Spool) -> bool:
         # Of a disk that hangs over a copy nothing is asked while the destination is well.
@@ -113,7 +119,7 @@ class Delivery(Generic[Item]):
             return partial(self._replay, spool)
         elif flow.keeping:
             flow.delivery_work.wait(self._limits.idle)
-        elif not self._is_slow or flow.stuck or not flow.delivery_work.wait(self._limits.idle):
+        elif not self._is_slow or flow.stuck or self._is_idle():
             self._is_slow = False
             flow.go_direct()
         return None
@@ -155,19 +161,25 @@ class Delivery(Generic[Item]):
         return refusals
 
     def _written(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:
-        flow, counters = self._flow, self._counters
-        with flow.lock:
-            decides = flow.land(flight, whole=not refusals)
+        with self._flow.lock:
+            decides = self._flow.land(flight, whole=not refusals)
         if decides:
-            refusals = refusals[: len(flight.entries)]
+            self._set_aside(flight, refusals[: len(flight.entries)])
+        self._succeeded()
+
+    def _set_aside(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:
+        flow, counters = self._flow, self._counters
+        dead, failed = 0, len(refusals)
+        try:
             dead, failed = self._refused.keep_or_lose(refusals)
+        finally:
+            # Whatever is raised: nobody waits for ever for a batch that is written.
             with flow.lock:
                 counters.written += len(flight.entries) - dead - failed
                 counters.dead += dead
                 counters.failed += failed
                 flow.stuck = False
                 flow.barrier.settle(len(flight.entries), lost=failed > 0)
-        self._succeeded()
 
     def _failed(self, flight: Flight[Item], error: Exception) -> None:
         with self._flow.lock:
@@ -236,7 +248,7 @@ class Delivery(Generic[Item]):
                 time.sleep(0)
             try:
                 items.append(self._flow.form.decode(text))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except Exception as error:  # noqa: BLE001  whatever the line says
                 odd.append((text, f"the spool's line cannot be understood: {error!r}"))
         return items, odd
 

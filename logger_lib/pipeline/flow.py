@@ -23,11 +23,11 @@ class Form(Protocol[Item]):
         ...
 
     def encode(self, item: Item, /) -> str:
-        """Return ``item`` as one line of JSON; raises ``ValueError`` or ``TypeError``."""
+        """Return ``item`` as one line of JSON; raises where it cannot be one."""
         ...
 
     def decode(self, text: str, /) -> Item:
-        """Return the item of ``text``; raises ``ValueError``, ``KeyError`` or ``TypeError``."""
+        """Return the item of ``text``; raises where it is none."""
         ...
 
 

@@ -109,7 +109,7 @@ class Intake(Generic[Item]):
                 time.sleep(0)
             try:
                 texts.append(self._flow.form.encode(item))
-            except (ValueError, TypeError, RecursionError) as error:
+            except Exception as error:  # noqa: BLE001  whatever a program has put into it
                 refusals.append((item, f"it cannot be put into the spool: {error}"))
         return texts, refusals
 

@@ -9,7 +9,15 @@ from abc import ABC, abstractmethod
 _EXIT_SECONDS = 1.0
 
 
-class Buffered(ABC):
+class Forked(ABC):
+    """Has what a forked child must not share with its parent: a lock that a thread there holds."""
+
+    @abstractmethod
+    def forget_parent(self) -> None:
+        """Start anew in a forked child."""
+
+
+class Buffered(Forked):
     """Holds what has not been written yet."""
 
     @abstractmethod
@@ -26,6 +34,7 @@ class Buffered(ABC):
 
 
 open_pipelines: "weakref.WeakSet[Buffered]" = weakref.WeakSet()
+lock_holders: "weakref.WeakSet[Forked]" = weakref.WeakSet()
 
 
 def _close_forgotten() -> None:
@@ -39,8 +48,8 @@ def _close_forgotten() -> None:
 
 
 def _forget_parent() -> None:
-    for pipeline in list(open_pipelines):
-        pipeline.forget_parent()
+    for each in (*lock_holders, *open_pipelines):
+        each.forget_parent()
 
 
 atexit.register(_close_forgotten)

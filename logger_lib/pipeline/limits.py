@@ -22,7 +22,7 @@ class Limits:
     max_records: int = 10_000
     """What may wait before ``accepts`` says no; what comes beyond twice as many is dropped."""
     max_bytes: int = 32 * 1024 * 1024
-    """The same in bytes of memory."""
+    """The same in bytes of memory, as ``LogRecord.weight`` reckons them."""
     idle: float = 10.0
     """How long a thread waits for work before it ends; the next record starts another."""
     deadline: float = 1.0

@@ -19,6 +19,8 @@ class Gate(Sink):
         self.entered = threading.Semaphore(0)
         self.open = threading.Event()
         self.open.set()
+        self.lasts = 0.0
+        """How many seconds a batch takes at least."""
         self.error: BaseException | None = None
         self.refuses: Callable[[LogRecord], str | None] = lambda _: None
         self.prepared = 0
@@ -35,6 +37,7 @@ class Gate(Sink):
         self.tried += 1
         self.entered.release()
         assert self.open.wait(20)
+        threading.Event().wait(self.lasts)
         if self.error is not None:
             raise self.error
         refusals = [(entry, reason) for entry in batch if (reason := self.refuses(entry))]

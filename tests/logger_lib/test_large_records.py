@@ -20,7 +20,8 @@ from logger_lib import (
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
 from tests.logger_lib.conftest import Place, read_all
-from webapp.events.retention import Retention
+from webapp.events.retention import old_events
+from webapp.retention import Retention
 
 NOON = datetime(2026, 5, 25, 12, tzinfo=UTC)
 COUNT = 10
@@ -112,7 +113,7 @@ def test_large_records_are_deleted_a_few_at_a_time(place: Place) -> None:
     deleted = [place.factory.delete_before(moment, 100) for _ in range(5)]
     assert deleted == [2, 2, 1, 1, 0]
     log(place.factory, 5, {"text": "x" * 400_000})
-    retention = Retention(place.factory.delete_before, days=1)
+    retention = Retention(old_events(place.factory.delete_before, days=1), "events")
     retention.delete_old()
     assert (retention.deleted, read_all(place.factory.create_reader())) == (5, [])
 

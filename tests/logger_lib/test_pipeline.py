@@ -9,8 +9,7 @@ import weakref
 
 import pytest
 
-from logger_lib import JsonObject, Limits, LogRecord, delivery_record
-from logger_lib.batching import weight
+from logger_lib import Limits, delivery_record
 from tests.logger_lib.conftest import record
 from tests.logger_lib.gate import GateFactory
 from tests.services.herald import wait_until
@@ -118,7 +117,11 @@ def test_flush_says_when_it_is_not_done() -> None:
     logger.close()
 
 
-@pytest.mark.parametrize("limits", [Limits(max_records=2), Limits(max_bytes=1348)])
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(max_records=2), Limits(max_bytes=2 * record("1").weight)],
+    ids=["records", "bytes"],
+)
 def test_a_full_buffer_drops_the_newest(limits: Limits, capfd: pytest.CaptureFixture[str]) -> None:
     """Beyond twice a bound new records are dropped, counted and said; beyond it they are warned."""
     factory = GateFactory(limits)
@@ -297,24 +300,6 @@ def test_a_closed_stderr_hurts_no_one() -> None:
         "os._exit(0 if ok else 1)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 0
-
-
-def test_weight_counts_what_is_held() -> None:
-    """The estimate grows with the data and with the recipients, and stays near what they hold."""
-    small = weight(record(), 10**9)
-    data: JsonObject = {"text": "x" * 10_000, "list": [1, 2, {"deep": "y" * 5_000}]}
-    large = weight(LogRecord(event="e", message="m", fields=data), 10**9)
-    many = delivery_record("e", ("s" * 20,) * 1000, event_id="i", time=record().time)
-    assert small < 1000
-    assert 15_000 < large < 17_000
-    assert 8_000 < weight(many, 10**9) < 10_000
-
-
-def test_weight_ends_for_data_that_contains_itself() -> None:
-    """Data that contains itself is as large as the limit, and does not hang its caller."""
-    loop: JsonObject = {}
-    loop["self"] = loop
-    assert weight(LogRecord(event="e", message="m", fields=loop), 5_000) > 5_000
 
 
 def _join(name: str) -> None:

@@ -14,9 +14,18 @@ from logger_lib import JsonValue, SpoolPlace
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.offload import inline
 from tests.logger_lib.conftest import read_all, record
-from tests.logger_lib.gate import GateFactory
+from tests.logger_lib.gate import Gate, GateFactory
 from tests.logger_lib.test_dead_letters import letters_in
-from tests.logger_lib.test_spooling import MIB, QUICK, is_conserved, log, make, replayed, segments
+from tests.logger_lib.test_spooling import (
+    MIB,
+    PATIENT,
+    QUICK,
+    is_conserved,
+    log,
+    make,
+    replayed,
+    segments,
+)
 from tests.services.herald import wait_until
 
 Result = TypeVar("Result")
@@ -96,32 +105,37 @@ def test_a_line_of_another_version_is_a_dead_letter(home: Path) -> None:
 
 
 class FailingDisk:
-    """An offload whose next call fails, once there is a segment, as no thread can be had."""
+    """An offload one of whose calls fails, once it is ``due``, as no thread can be had."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, due: Callable[[], bool]) -> None:
+        self._due = due
         self._has_failed = False
 
     def __call__(self, call: Callable[[], Result], /) -> Result:
         """Make the call."""
-        if segments(self._home) and not self._has_failed:
+        if self._due() and not self._has_failed:
             self._has_failed = True
             raise RuntimeError("can't start new thread")
         return call()
 
 
+def join(name: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(10)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_intake_that_dies_is_replaced(home: Path) -> None:
     """What ends its thread costs the record that it was about, and the next starts another."""
-    factory = GateFactory(QUICK, SpoolPlace(home, MIB, FailingDisk(home)))
+    disk = FailingDisk(lambda: bool(segments(home)))
+    factory = GateFactory(QUICK, SpoolPlace(home, MIB, disk))
     gate, logger = factory.gate, factory.create_logger("test")
     gate.open.clear()
     log(logger, "1")
     logger.log(record("odd", of=threading.Lock()))  # type: ignore[arg-type]  # as programs do
     wait_until(lambda: factory.counters.failed == 1, "the end of the intake")
-    for thread in threading.enumerate():
-        if thread.name == "herald-gate-test-spool":
-            thread.join(10)
+    join("herald-gate-test-spool")
     log(logger, "2")
     assert logger.flush(10), "the destination hangs, and the disk is well again"
     assert factory.counters.in_spool == 2
@@ -129,6 +143,25 @@ def test_an_intake_that_dies_is_replaced(home: Path) -> None:
     replayed(factory)
     logger.close()
     assert [name for name in gate.events if name != "odd"] == ["1", "2"]
+    assert is_conserved(factory.counters)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_delivery_that_dies_is_replaced(home: Path) -> None:
+    """So does what ends the other thread, and nobody waits for what cannot come."""
+    gate = Gate()
+    disk = FailingDisk(lambda: bool(gate.batches))
+    factory = GateFactory(replace(QUICK, max_delay=60), SpoolPlace(home, MIB, disk), gate)
+    logger = factory.create_logger("test")
+    gate.refuses = lambda entry: "no" if entry.event == "bad" else None
+    log(logger, "1", "bad")
+    assert logger.settle(10)
+    assert (factory.counters.written, factory.counters.failed) == (1, 1)
+    join("herald-gate-test")
+    log(logger, "2")
+    assert logger.flush(10)
+    logger.close()
+    assert gate.events == ["1", "2"]
     assert is_conserved(factory.counters)
 
 
@@ -175,10 +208,11 @@ def test_a_damaged_database_refuses_no_record(home: Path, tmp_path: Path) -> Non
     """While the file of SQLite is malformed records wait in the spool; none is a dead letter."""
     path = tmp_path / "log.db"
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    factory = SqlLoggerFactory(engine, limits=QUICK, spool=SpoolPlace(home, MIB, inline))
+    factory = SqlLoggerFactory(engine, limits=PATIENT, spool=SpoolPlace(home, MIB, inline))
     logger = factory.create_logger("test")
     log(logger, "before")
     assert logger.flush(10)
+    replayed(factory)
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
     log(logger, "1", "2")
