@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 
 from webapp.settings import Settings
 from webapp.storage.engines import migration_engine
-from webapp.storage.tables import Base, is_ours
+from webapp.storage.hit_tables import HitRow
+from webapp.storage.tables import is_ours
 
 
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=HitRow.metadata,  # with those of webapp.storage.tables
         include_name=lambda name, kind, _parents: kind != "table" or is_ours(name),
         compare_server_default=True,
         render_as_batch=connection.dialect.name == "sqlite",

@@ -15,6 +15,7 @@ struct http https[MAX_HTTP];
 struct samples http_seconds;
 long http_answered, http_errors;
 int http_refusal;
+const char *http_headers = "";
 static bool opened[MAX_HTTP];
 
 void http_close(struct http *http) {
@@ -112,7 +113,7 @@ static void request(struct http *http, const char *what, const char *path, const
     unsigned index = (unsigned)(http - https);
     http->begun = now();
     if (!opened[index]) {
-        http->source = (struct source){loop_connect(0, false), ready};
+        http->source = (struct source){loop_connect(0, false, http->server), ready};
         if (http->source.fd < 0) {
             http_errors++;
             return;
@@ -127,8 +128,8 @@ static void request(struct http *http, const char *what, const char *path, const
     }
     int before = snprintf(http->out, HEAD,
         "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-        what, path, server_port, token, length);
+        "Content-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n",
+        what, path, server_ports[http->server], token, http_headers, length);
     memcpy(http->out + before, body, length);
     http->out_length = (size_t)before + length;
     http->out_sent = http->in_length = 0;

@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "load.h"
 
-enum { EVENTS = 1024, SOCKETS_AN_ADDRESS = 4000 };
+enum { EVENTS = 1024, SOCKETS_AN_ADDRESS = 4000, LONGEST = 60 };
 
-int server_port;
+int server_ports[MAX_SERVERS];
+unsigned server_count;
 const char *token;
 static int epoll = -1;
 
@@ -38,10 +40,13 @@ void loop_change(struct source *source, uint32_t events) { control(EPOLL_CTL_MOD
 
 int loop_turn(double until) {
     static struct epoll_event events[EVENTS];
-    /* epoll counts in whole milliseconds; less than one of them is waited for by asking again. */
-    double wait = (until - now()) * 1000;
-    int count = epoll_wait(epoll, events, EVENTS, wait < 0 ? 0 : wait > 60000 ? 60000 : (int)wait);
-    if (count < 0 && errno != EINTR) die("epoll_wait");
+    double wait = until - now();
+    if (wait < 0) wait = 0;
+    if (wait > LONGEST) wait = LONGEST;
+    /* To the nanosecond: a client that asks again and again until a post is due takes a core. */
+    struct timespec most = {.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (time_t)wait) * 1e9)};
+    int count = epoll_pwait2(epoll, events, EVENTS, &most, NULL);
+    if (count < 0 && errno != EINTR) die("epoll_pwait2 (it needs Linux 5.11)");
     for (int at = 0; at < count; at++) {
         struct source *source = events[at].data.ptr;
         if (source->fd >= 0) source->ready(source, events[at].events);
@@ -49,10 +54,10 @@ int loop_turn(double until) {
     return count;
 }
 
-/* Connect to the server. It waits, as on loopback the kernel takes the connection at once as long
+/* Connect to a server. It waits, as on loopback the kernel takes the connection at once as long
  * as the backlog has room, and the callers keep few on the way. With an address of its own a group
  * of sockets does not run out of ports when thousands of others have only just been closed. */
-int loop_connect(unsigned index, bool own_address) {
+int loop_connect(unsigned index, bool own_address, unsigned server) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) die("socket");
     int on = 1;
@@ -64,7 +69,7 @@ int loop_connect(unsigned index, bool own_address) {
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
         if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0) die("bind");
     }
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_port)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_ports[server])};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
         close(fd);

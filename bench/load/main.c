@@ -5,12 +5,17 @@
  *   rate     seconds per_second size room         open loop: latency from when a post was due
  *            side_size side_room                  with a second, unmeasured event after each
  *   publish  seconds publishers batch size room   closed loop of answers: nobody listens
+ *   collect  seconds publishers batch per_second   hits: closed loop of answers; with per_second open
+ *            first peer                           loop, latency from when a post was due
+ *   spread   seconds posts publishers size room    to all servers in turn: closed loop of answers; with
+ *            window linger per_second             per_second open loop, latency from when it was due
  *   stall    count                                the last sockets stop reading
  *   leave    seconds                              close all at once, ask /health/live meanwhile
  *
  * Each takes `patience` too: after how many seconds without progress it gives up.
  *
- * Usage: load PORT TOKEN. Times in answers are in seconds unless the name says ms. `cpu` is the
+ * Usage: load PORT[,PORT...] TOKEN. Sockets are spread over the ports in turn; of the commands spread
+ * alone posts to others than the first. Times in answers are in seconds unless the name says ms. `cpu` is the
  * share of one core that this client itself took.
  */
 #include <stdio.h>
@@ -22,25 +27,9 @@
 
 #include "load.h"
 
-enum { MAX_BODY = 1 << 20, LEAVE_SLICE = 100 };
+enum { LEAVE_SLICE = 100 };
 static const double PATIENCE = 30, AFTER_ERROR = 1; /* seconds without progress: no more comes */
 static const double PROBE_PAUSE = 0.01;
-
-static double patience_seconds;
-static char line[1024];
-static char body[MAX_BODY];
-
-static const char *option(const char *name, const char *otherwise) {
-    size_t length = strlen(name);
-    for (char *at = line + strlen(line) + 1; *at; at += strlen(at) + 1)
-        if (!strncmp(at, name, length) && at[length] == '=') return strdup(at + length + 1);
-    return otherwise;
-}
-
-static double number(const char *name, double otherwise) {
-    const char *text = option(name, NULL);
-    return text ? atof(text) : otherwise;
-}
 
 static size_t one_event(char *to, const char *name, const char *room, long sequence, size_t size) {
     if (size > sizeof body - 1024) die("the event is too big");
@@ -52,8 +41,7 @@ static size_t one_event(char *to, const char *name, const char *room, long seque
     return (size_t)before + size + 3;
 }
 
-static void post_event(struct http *http, const char *name, const char *room, long sequence,
-                       size_t size) {
+void post_event(struct http *http, const char *name, const char *room, long sequence, size_t size) {
     http_post(http, "/events", body, one_event(body, name, room, sequence, size));
 }
 
@@ -64,8 +52,13 @@ static void post_event(struct http *http, const char *name, const char *room, lo
 static const struct timespec A_MOMENT = {.tv_nsec = 100000};
 enum { FEW = 32, MANY = 100 };
 
+void let_some_come(int came) {
+    long waiting = measure.posts * (long)ready_count - measure.deliveries;
+    if (came < FEW && waiting > MANY) nanosleep(&A_MOMENT, NULL);
+}
+
 /* Turn the loop until all posts are delivered and answered, or nothing has come for a while. */
-static void await_deliveries(void) {
+void await_deliveries(void) {
     long seen = -1;
     double progress = now();
     while (measure.deliveries < measure.posts * (long)ready_count || http_any_busy()) {
@@ -76,9 +69,7 @@ static void await_deliveries(void) {
         /* What was refused is not delivered either. */
         double until = progress + (http_errors ? AFTER_ERROR : patience_seconds);
         if (now() > until) break;
-        int came = loop_turn(until);
-        long waiting = measure.posts * (long)ready_count - measure.deliveries;
-        if (came < FEW && waiting > MANY) nanosleep(&A_MOMENT, NULL);
+        let_some_come(loop_turn(until));
     }
     http_give_up();
 }
@@ -253,7 +244,8 @@ static const struct {
     void (*run)(void);
 } commands[] = {
     {"connect", do_connect}, {"fanout", do_fanout}, {"rate", do_rate},
-    {"publish", do_publish}, {"stall", do_stall},   {"leave", do_leave},
+    {"publish", do_publish}, {"stall", do_stall},   {"leave", do_leave}, {"collect", do_collect},
+    {"spread", do_spread},
 };
 
 static void run(void) {
@@ -287,10 +279,13 @@ static void command_ready(struct source *source, uint32_t events) {
 
 int main(int count, char **arguments) {
     if (count != 3) {
-        fprintf(stderr, "usage: load PORT TOKEN\n");
+        fprintf(stderr, "usage: load PORT[,PORT...] TOKEN\n");
         return 2;
     }
-    server_port = atoi(arguments[1]);
+    for (char *port = strtok(arguments[1], ","); port; port = strtok(NULL, ",")) {
+        if (server_count == MAX_SERVERS) die("too many servers");
+        server_ports[server_count++] = atoi(port);
+    }
     token = arguments[2];
     loop_open();
     for (unsigned index = 0; index < MAX_HTTP; index++) https[index].source.fd = -1;

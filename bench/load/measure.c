@@ -56,6 +56,7 @@ void measure_text(struct websocket *websocket) {
     measure.deliveries++;
     websocket->received++;
     websocket->sum += hash(measure.base + index);
+    if (spread_delivered) spread_delivered(websocket, index);
     if (measure.keep_latency) samples_add(&measure.latency, measure.last - measure.sent[index]);
 }
 

@@ -197,7 +197,8 @@ static void ready(struct source *source, uint32_t events) {
 void websocket_open(const char *room, const char *second_room) {
     struct websocket *ws = calloc(1, sizeof *ws);
     if (!ws || websocket_count == MAX_SOCKETS) die("no place for a socket");
-    ws->source = (struct source){loop_connect(websocket_count, true), ready};
+    ws->server = websocket_count % server_count;
+    ws->source = (struct source){loop_connect(websocket_count, true, ws->server), ready};
     ws->rooms[0] = room;
     ws->rooms[1] = second_room;
     websockets[websocket_count++] = ws;
@@ -212,7 +213,7 @@ void websocket_open(const char *room, const char *second_room) {
     int length = snprintf(request, sizeof request,
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", server_port);
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", server_ports[ws->server]);
     if (send(ws->source.fd, request, (size_t)length, MSG_NOSIGNAL) < 0) gone(ws, true);
 }
 

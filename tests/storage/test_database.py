@@ -7,18 +7,19 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import literal, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from logger_lib.offload import inline
-from tests.services.databases import temporary_mariadb, temporary_postgresql
+from tests.services.databases import read_only, temporary_mariadb, temporary_postgresql
 from webapp.errors import Unavailable
-from webapp.storage.database import Database
+from webapp.storage.database import TRIES, Database
 from webapp.storage.engines import _connect_arguments
 from webapp.storage.tables import App
 
@@ -34,6 +35,10 @@ def database(any_database: Database) -> Database:
 
 def _app(name: str, at: datetime = _NOON) -> Callable[[Session], None]:
     return lambda session: session.add(App(id=name, name=name, created_at=at))
+
+
+def _answer_to(number: int, session: Session) -> int | None:
+    return session.scalar(select(literal(number)))
 
 
 def _names(database: Database) -> list[str]:
@@ -66,6 +71,17 @@ def test_text_of_any_script_is_kept(database: Database) -> None:
     """Four-byte characters come back as they went in."""
     database.run(_app("📣 Ünï"))
     assert _names(database) == ["📣 Ünï"]
+
+
+def test_half_a_statement_harms_nobody_else(database: Database) -> None:
+    """A text that cannot be sent fails its caller; each later query gets the answer to itself."""
+    database.run(_app("kept"))
+    for _ in range(3):
+        with pytest.raises(UnicodeEncodeError):
+            database.run(_app("half of a character: \ud800"))
+        for number in range(20):
+            assert database.run(partial(_answer_to, number)) == number
+    assert _names(database) == ["kept"]
 
 
 def test_an_error_of_the_caller_is_no_outage(database: Database) -> None:
@@ -137,6 +153,80 @@ def test_a_connection_lost_in_the_middle_is_unavailable() -> None:
             database.run(dies)
         database.close()
         other.close()
+
+
+def test_a_server_that_takes_no_writes_is_left() -> None:
+    """Read-only after a failover is an outage, and no connection stays with what was the server."""
+    with temporary_postgresql() as url:
+        database = Database(url, inline)
+        database.migrate()
+        who = text("SELECT pg_backend_pid()")
+        with read_only(url):
+            before = database.run(lambda session: session.scalar(who))
+            assert _names(database) == []
+            with pytest.raises(Unavailable):
+                database.run(_app("a"))
+        # The setting is one of connections that are made from now on.
+        database.run(_app("a"))
+        assert database.run(lambda session: session.scalar(who)) != before
+        database.close()
+
+
+def _crossing(database: Database) -> list[int]:
+    """Have two transactions each change a row that the other one wants next; return their tries."""
+    database.run(_app("a"))
+    database.run(_app("b"))
+    first_time, tries = threading.Barrier(2), [0, 0]
+
+    def change(session: Session, number: int) -> None:
+        tries[number] += 1
+        rows = ("a", "b")[:: 1 if number else -1]
+        for row in rows:
+            session.execute(update(App).where(App.id == row).values(url=f"{number}"))
+            if tries[number] == 1 and row == rows[0]:
+                first_time.wait(10)
+
+    threads = [
+        threading.Thread(target=database.run, args=(partial(change, number=number),))
+        for number in (0, 1)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return tries
+
+
+@pytest.mark.parametrize("temporary", [temporary_mariadb, temporary_postgresql])
+def test_of_two_that_wait_for_each_other_none_fails(
+    temporary: Callable[[], AbstractContextManager[str]],
+) -> None:
+    """Of two transactions in a deadlock the server undoes one, which is done again."""
+    with temporary() as url:
+        database = Database(url, inline)
+        database.migrate()
+        tries = _crossing(database)
+        assert sorted(tries) == [1, 2]
+        urls = database.run(lambda session: list(session.scalars(select(App.url))))
+        assert urls == [str(tries.index(2))] * 2
+        database.close()
+
+
+def test_what_is_undone_again_and_again_is_unavailable() -> None:
+    """There is an end to trying again, and whoever called is told to come back."""
+    with temporary_postgresql() as url:
+        database = Database(url, inline)
+        tried: list[int] = []
+        undone = "DO $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '40001'; END $$"
+
+        def work(session: Session) -> None:
+            tried.append(1)
+            session.execute(text(undone))
+
+        with pytest.raises(Unavailable):
+            database.run(work)
+        assert len(tried) == TRIES
+        database.close()
 
 
 def test_sqlite_is_set_up_for_safety(tmp_path: Path) -> None:

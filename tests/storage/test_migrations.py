@@ -4,18 +4,29 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, make_url, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, make_url, select, text
+from sqlalchemy.orm import Session
 
 from tests.services.databases import temporary_mariadb, temporary_postgresql
 from webapp.storage.engines import migration_engine
-from webapp.storage.migration import MigrationBusy, _file_lock, _server_lock, migrate, scripts
-from webapp.storage.tables import OPERATOR_ID, Base, is_ours
+from webapp.storage.hit_tables import HitRow
+from webapp.storage.migration import (
+    MigrationBusy,
+    _file_lock,
+    _server_lock,
+    migrate,
+    newest_revision,
+    scripts,
+)
+from webapp.storage.tables import OPERATOR_ID, App, User, is_ours
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
@@ -49,7 +60,7 @@ def test_the_schema_is_what_the_models_say(url: str) -> None:
             "include_name": lambda name, kind, _parents: kind != "table" or is_ours(name),
         }
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, HitRow.metadata) == []
     with migration_engine(url).connect() as connection:
         command.check(scripts(connection))
 
@@ -58,12 +69,20 @@ def test_the_migrations_can_be_taken_back(url: str) -> None:
     """Down to nothing and up again: the tables go and come back; a second start is no event."""
     migrate(url)
     migrate(url)
-    assert _tables(url) == {"alembic_version", "app", "api_key", "login_link", "user_account"}
+    ours = set(HitRow.metadata.tables)
+    assert _tables(url) == {"alembic_version", *ours}
     with migration_engine(url).begin() as connection:
         command.downgrade(scripts(connection), "base")
     assert _tables(url) == {"alembic_version"}
     migrate(url)
     assert {"app", "api_key"} <= _tables(url)
+
+
+def test_the_newest_migration_is_known_by_its_name(tmp_path: Path) -> None:
+    """What a start compares with is what Alembic calls the head."""
+    with migration_engine(f"sqlite:///{tmp_path}/herald.db").connect() as connection:
+        head = ScriptDirectory.from_config(scripts(connection)).get_current_head()
+    assert newest_revision() == head
 
 
 def test_what_there_was_is_kept(url: str) -> None:
@@ -83,6 +102,35 @@ def test_what_there_was_is_kept(url: str) -> None:
             text("SELECT k.id, a.name, a.owner_id FROM api_key k JOIN app a ON a.id = k.app_id")
         ).one()
     assert tuple(found) == ("k", "shop", OPERATOR_ID)
+
+
+def test_a_host_of_the_version_before_goes_on(url: str) -> None:
+    """While hosts are changed one by one, one that knows nothing of 0003 still makes users."""
+    migrate(url)
+    with migration_engine(url).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO user_account (id, issuer, subject, email, name, created_at)"
+                " VALUES ('u', 'i', 's', '', '', '2026-01-01 00:00:00')"
+            )
+        )
+    with Session(migration_engine(url)) as session:
+        user = session.get_one(User, "u")
+        assert user.email_verified is False
+
+
+@pytest.mark.parametrize("before", ["base", "0002"])
+def test_a_server_that_knows_western_europe_alone(before: str) -> None:
+    """Tables are of any script whatever MariaDB's defaults are, those that there were too."""
+    with temporary_mariadb("latin1") as url:
+        with migration_engine(url).begin() as connection:
+            command.upgrade(scripts(connection), before)
+        migrate(url)
+        with Session(migration_engine(url)) as session:
+            for name in ("Küche 🍳", "Shop", "shop"):
+                session.add(App(id=name, name=name, created_at=datetime.now(UTC)))
+                session.commit()
+            assert set(session.scalars(select(App.name))) == {"Küche 🍳", "Shop", "shop"}
 
 
 def _migrate_at_once(url: str, barrier: "multiprocessing.synchronize.Barrier") -> None:

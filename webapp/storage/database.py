@@ -1,6 +1,8 @@
 """Transactions on the database, off the event loop where the driver would block it."""
 
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import Session, configure_mappers
 
 from logger_lib.offload import Offload, inline
+from logger_lib.sql_errors import is_refusal, is_undone
 from webapp.errors import Unavailable
 from webapp.storage import migration
 from webapp.storage.engines import is_sqlite, pooled_engine
@@ -18,9 +21,11 @@ from webapp.storage.locked_file import Unlocked
 
 Result = TypeVar("Result")
 
-# Connection lost, no resources, intervention of an operator, system error, not accepting
-# connections, no such database (PostgreSQL, appendix A).
-_REFUSALS = ("08", "53", "57", "58", "55000", "3D000")
+TRIES = 4
+"""How often a transaction is tried that the database has undone in favour of another one."""
+
+PAUSE_SECONDS = 0.05
+"""How long it waits at most before the next one; not always as long, lest both come at once."""
 
 
 class Database:
@@ -28,7 +33,8 @@ class Database:
 
     SQLite's driver waits in C, so its transactions go through ``offload``, one at a time; those of
     MySQL and PostgreSQL use sockets that let the event loop go on, and run where they are called.
-    Work on SQLite is done again while another process has the file locked: it must be repeatable.
+    Work is done again while another process has SQLite's file locked, and where a server has undone
+    it in favour of another transaction: it must be repeatable.
     """
 
     def __init__(self, url: str, offload: Offload) -> None:
@@ -58,8 +64,26 @@ class Database:
             return self._offload(lambda: self._transaction(work))
 
     def _transaction(self, work: Callable[[Session], Result]) -> Result:
+        for _ in range(TRIES - 1):
+            try:
+                return self._try(work)
+            except DBAPIError as error:
+                if not is_undone(error):
+                    raise
+            time.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311  nobody gains by guessing it
+        return self._try(work)
+
+    def _try(self, work: Callable[[Session], Result]) -> Result:
         with Session(self._engine) as session, session.begin():
             return work(session)
+
+    def for_reading(self, offload: Offload) -> "Database":
+        """Return one whose transactions do not wait for those of this one.
+
+        SQLite lets others read while one writes, so it gets an ``offload`` of its own; servers are
+        asked at once by as many as there are connections, and it is this very database. Close it.
+        """
+        return self if self._offload is inline else Database(self._url, offload)
 
     def ping(self) -> None:
         """Return where the database answers; raises ``Unavailable`` where it does not."""
@@ -101,11 +125,4 @@ def _out_of_reach(error: DBAPIError | NoFreeConnection | OSError) -> bool:
         return error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
     if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
         return True
-    return _sqlstate(error).startswith(_REFUSALS)
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    # pg8000 raises whatever the server says, its refusals to connect too, as one kind of error,
-    # with the server's answer as a table of letters.
-    told = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return str(told.get("C", "")) if isinstance(told, dict) else ""
+    return is_refusal(error)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from logger_lib.sql_errors import is_read_only, leave_what_is_out_of_step
 
 _MIGRATION_BUSY_SECONDS = 5
 _CONNECT_SECONDS = 3
@@ -22,6 +24,8 @@ _OVERFLOW = 20
 _CHECKPOINT_PAGES = 8000
 """32 MB. At SQLite's own 1000 most batches of the log are copied into the file one by one, whose
 pages (the words of an event are all over the index) are the same again and again."""
+_CACHE_KIB = 16_384
+"""Hits go all over the indexes of users, of which SQLite's own 2 MB are soon too few."""
 _RECYCLE_SECONDS = 280
 """Below the 300 s after which common proxies and servers drop an idle connection."""
 
@@ -48,7 +52,19 @@ def pooled_engine(url: str) -> Engine:
     )
     if is_postgresql:
         event.listen(engine, "checkout", _require_alive(engine.dialect.loaded_dbapi.Error))
+    event.listen(engine, "handle_error", leave_what_is_out_of_step)
+    event.listen(engine, "handle_error", _leave_what_is_read_only)
     return engine
+
+
+def _leave_what_is_read_only(context: ExceptionContext) -> None:
+    """Take a server that has become a replica for one that is gone, with all connections to it.
+
+    After a failover they would stay with it, while the name leads to the one that takes writes.
+    """
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and is_read_only(error):
+        context.is_disconnect = True
 
 
 def migration_engine(url: str) -> Engine:
@@ -116,6 +132,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _keep_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -5,14 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from webapp.storage.engines import is_sqlite, migration_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _SCRIPTS = Path(__file__).parents[2] / "migrations"
 _POSTGRESQL_LOCK = 0x4E5A1D
@@ -46,8 +47,10 @@ def migrate(url: str, wait_seconds: int = WAIT_SECONDS) -> None:
             _upgrade(engine)
 
 
-def scripts(connection: Connection) -> Config:
+def scripts(connection: Connection) -> "Config":
     """Return Alembic's configuration for work on ``connection``; it leaves logging alone."""
+    from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -59,7 +62,24 @@ def _upgrade(engine: Engine) -> None:
         if connection.dialect.name == "sqlite":
             # Python's driver begins no transaction for DDL: a crash would leave half a migration.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if _is_current(connection):
+            return
+        # Not at the top: nearly every start finds nothing to migrate, and this is long to load.
+        from alembic import command  # noqa: PLC0415
+
         command.upgrade(scripts(connection), "head")
+
+
+def newest_revision() -> str:
+    """Return the revision that the newest migration leads to: its file's name begins with it."""
+    return max(path.name for path in (_SCRIPTS / "versions").glob("*.py")).partition("_")[0]
+
+
+def _is_current(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+    return found.all() == [newest_revision()]
 
 
 @contextmanager

@@ -4,18 +4,20 @@ The ``sql`` logger keeps its own tables, ``event_log`` and those named after it,
 database; they are none of ours.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     MetaData,
     String,
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -38,8 +40,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+EXACT: Final = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+"""Any script, and a capital letter makes a difference: in MySQL too, whatever its defaults are."""
+
+
 class Base(DeclarativeBase):
-    """What all tables share: constraints have names that a migration can refer to."""
+    """What all tables share: constraints have names that a migration can refer to.
+
+    A table with ``__table_args__`` of its own has ``EXACT`` at their end.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -49,13 +62,9 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    __table_args__: tuple[UniqueConstraint | Index | Mapping[str, str | bool], ...] = (EXACT,)
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own spelling
 
-
-EXACT = String(255).with_variant(
-    VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-)
-"""Text in which a capital letter makes a difference, in MySQL as it does everywhere else."""
 
 OPERATOR_ID = "00000000-0000-7000-8000-000000000000"
 """The user that every database has: whoever has a shell on the host. Owns what is made there."""
@@ -65,15 +74,27 @@ class User(Base):
     """Who signs in, known by the issuer's own name for them. The operator's issuer is Herald."""
 
     __tablename__ = "user_account"
-    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+    __table_args__ = (UniqueConstraint("issuer", "subject"), EXACT)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    issuer: Mapped[str] = mapped_column(EXACT)
-    subject: Mapped[str] = mapped_column(EXACT)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
     email: Mapped[str] = mapped_column(String(254))
     name: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
     last_sign_in_at: Mapped[datetime | None]
+    email_verified: Mapped[bool] = mapped_column(default=False, server_default="0")
+
+
+class UserSession(Base):
+    """A sign-in that goes on: cookie and user tokens with its id are good while it is here."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class LoginLink(Base):
@@ -90,13 +111,19 @@ class App(Base):
     """A tenant: owns keys, rooms, events and analytics. Its name is its owner's to choose."""
 
     __tablename__ = "app"
-    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+    __table_args__ = (UniqueConstraint("owner_id", "name"), EXACT)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     owner_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), default=OPERATOR_ID)
     name: Mapped[str] = mapped_column(String(100))
     url: Mapped[str] = mapped_column(String(2000), default="")
     created_at: Mapped[datetime]
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    """Of the days of its analytics, by its name in the IANA database."""
+    keeps_addresses: Mapped[bool] = mapped_column(default=False, server_default="0")
+    """Whether the addresses of its hits are stored whole."""
+    hit_retention_days: Mapped[int | None]
+    """After how many days its hits are deleted; NULL: never."""
 
 
 class ApiKey(Base):

@@ -1,0 +1,1 @@
+"""What the hits of an app add up to."""

@@ -1,0 +1,1 @@
+"""Hits: taken in, buffered, and written in batches."""

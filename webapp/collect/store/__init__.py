@@ -1,0 +1,1 @@
+"""Hits become rows, and what they add up to: one transaction a batch."""
