@@ -98,7 +98,7 @@ def test_one_order(
         names = {f"socket {at}" for at in recipients} - gone
         chosen = {name: crowd.connections[name] for name in sorted(names)}
         packet = Packet(MESSAGE, str(number))
-        under_way.append((names, eventlet.spawn(broadcasts.send, packet, chosen)))
+        under_way.append((names, eventlet.spawn(broadcasts.send, [(packet, chosen)])))
         for _ in range(turns):
             eventlet.sleep(0)
     with eventlet.Timeout(5):
@@ -118,7 +118,7 @@ def test_a_turn_is_bounded(crowd: Crowd, sent: int) -> None:
     """However many broadcasts are under way, all of them together get one turn, and no more."""
     broadcasts = crowd.broadcasts()
     tasks = [
-        eventlet.spawn(broadcasts.send, Packet(MESSAGE, str(number)), crowd.connections)
+        eventlet.spawn(broadcasts.send, [(Packet(MESSAGE, str(number)), crowd.connections)])
         for number in range(sent)
     ]
     turns = crowd.count_turns(lambda: crowd.total == sent * SOCKETS)
@@ -131,7 +131,8 @@ def test_small_ones_share_a_turn(crowd: Crowd) -> None:
     broadcasts = crowd.broadcasts()
     few = dict(itertools.islice(crowd.connections.items(), LOOK))
     tasks = [
-        eventlet.spawn(broadcasts.send, Packet(MESSAGE, str(number)), few) for number in range(30)
+        eventlet.spawn(broadcasts.send, [(Packet(MESSAGE, str(number)), few)])
+        for number in range(30)
     ]
     turns = crowd.count_turns(lambda: crowd.total == 30 * LOOK)
     assert {task.wait() for task in tasks} == {tuple(few)}
@@ -147,7 +148,7 @@ def test_what_fits_a_turn_does_not_wait(crowd: Crowd) -> None:
     eventlet.sleep(0)
     eventlet.spawn(others.append, 1)
     some = dict(itertools.islice(crowd.connections.items(), SENDS_A_TURN))
-    assert broadcasts.send(Packet(MESSAGE, "x"), some) == tuple(some)
+    assert broadcasts.send([(Packet(MESSAGE, "x"), some)]) == tuple(some)
     assert not others
 
 
@@ -155,8 +156,7 @@ def test_a_big_event_is_cut_sooner(crowd: Crowd) -> None:
     """Events of a mebibyte are sent one by one between two looks at the clock."""
     task = eventlet.spawn(
         Broadcasts(SOCKETS, lambda: crowd.time).send,
-        Packet(MESSAGE, "x" * 1_048_576),
-        crowd.connections,
+        [(Packet(MESSAGE, "x" * 1_048_576), crowd.connections)],
     )
     turns = crowd.count_turns(lambda: crowd.total == SOCKETS)
     assert len(task.wait()) == SOCKETS
@@ -173,7 +173,7 @@ def test_one_who_gives_up(crowd: Crowd) -> None:
 
     def send(number: int) -> tuple[str, ...]:
         try:
-            return broadcasts.send(Packet(MESSAGE, str(number)), crowd.connections)
+            return broadcasts.send([(Packet(MESSAGE, str(number)), crowd.connections)])
         except Cut:
             never.wait()
             return ()
@@ -195,7 +195,7 @@ def test_nothing_is_kept_where_one_is_always_under_way(crowd: Crowd) -> None:
 
     def publish(times: int) -> None:
         for number in range(times):
-            broadcasts.send(Packet(MESSAGE, str(number)), crowd.connections)
+            broadcasts.send([(Packet(MESSAGE, str(number)), crowd.connections)])
 
     publishers = [eventlet.spawn(publish, 20) for _ in range(2)]
     alive = []

@@ -103,6 +103,7 @@ PACKETS = [
     pytest.param("42[null]", id="null for a name"),
     pytest.param('42["connect",{"token":"x"}]', id="the event connect"),
     pytest.param('42["disconnect","x"]', id="the event disconnect"),
+    pytest.param('42["*",["x"]]', id="the name of the handler for all others"),
     pytest.param("42" + "[" * 30_000, id="deep nesting"),
     pytest.param('459999-["join",{"_placeholder":true,"num":0}]', id="9999 attachments"),
     pytest.param('451-["join",{"_placeholder":true,"num":0}]', id="one attachment"),

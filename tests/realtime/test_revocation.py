@@ -1,5 +1,6 @@
 """The end of sockets whose key is good no more."""
 
+import time
 import uuid
 from collections.abc import Collection, Iterable
 
@@ -23,7 +24,11 @@ def test_revoked(gateway: HeraldServer, node: NodeProcess, transports: list[str]
     stays.connected()
     goes.connected()
     gateway.revoke_key(revoked)
+    revoked_at = time.monotonic()
     assert goes.wait_for("disconnect")[0] == "io server disconnect"
+    seconds = time.monotonic() - revoked_at
+    print(f"revoked: ended over {transports[0]} after {seconds:.2f} s")
+    assert seconds < 2.0
     answer = gateway.post("/events", {"event": "order.created", "data": {"n": 1}}, kept)
     assert answer.json()["recipients"] == 1
     assert stays.wait_for_events("order.created", 1) == [{"n": 1}]

@@ -1,7 +1,7 @@
 """The bookkeeping of rooms, and the parts of the sockets that no client can drive alone."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import eventlet
 import pytest
@@ -14,11 +14,13 @@ from tests.services.sockets import UPGRADE
 from webapp.http.connection import TAKE_OVER
 from webapp.http.stream import Lost
 from webapp.origins import OriginCheck
+from webapp.realtime.app_sockets import Recipients
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.connection import Connection
 from webapp.realtime.engine import EngineServer
 from webapp.realtime.frames import unmask
-from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
+from webapp.realtime.members import SocketOwner
+from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.server import GatewayServer, SocketServer
 
 OURS, THEIRS = SocketOwner("ours", "k1"), SocketOwner("theirs", "k2")
@@ -42,6 +44,8 @@ def make_server(broadcasts: Broadcasts) -> GatewayServer:
         RoomManager(broadcasts),
         max_connections=10,
         queue_bytes=1_048_576,
+        takes_polling=True,
+        has_peers=False,
         origin_allowed=OriginCheck(()),
         logger=MemoryLoggerFactory().create_logger("test"),
     )
@@ -66,6 +70,13 @@ def connect(rooms: RoomManager, name: str, owner: SocketOwner) -> str:
     return rooms.connect(sid, NAMESPACE)
 
 
+def sockets_in(rooms: RoomManager, app_id: str, names: Sequence[str]) -> Recipients:
+    """Return who gets an event of this app to these rooms."""
+    plain, recovering = rooms.recipients(app_id, names, ())
+    assert not recovering
+    return plain
+
+
 def test_disconnect_cleans(rooms: RoomManager) -> None:
     """A socket that goes leaves no trace, in its rooms or beside them."""
     gone, stays = connect(rooms, "e1", OURS), connect(rooms, "e2", OURS)
@@ -79,7 +90,7 @@ def test_disconnect_cleans(rooms: RoomManager) -> None:
     rooms.disconnect(gone, NAMESPACE, ignore_queue=True)
     assert rooms.socket_count == 2
     assert not rooms.is_sid(gone)
-    assert not rooms._sockets_in("ours", []).keys() & {gone}
+    assert not sockets_in(rooms, "ours", []).keys() & {gone}
     for sid in (stays, other):
         rooms.disconnect(sid, NAMESPACE, ignore_queue=True)
     left = {name: value for name, value in vars(rooms).items() if isinstance(value, dict) and value}
@@ -94,7 +105,7 @@ def test_no_event_of_before(owner: SocketOwner) -> None:
     rooms, received = server.manager, list[bytes]()
     for name in ("e1", "e2", "e3"):
         connect(rooms, name, OURS)
-    first, second, third = rooms._sockets_in("ours", []).values()
+    first, second, third = sockets_in(rooms, "ours", []).values()
 
     def send(data: bytes) -> int:
         received.append(data)
@@ -126,9 +137,9 @@ def test_rooms_of_two_apps(rooms: RoomManager) -> None:
     connect(rooms, "e2", SocketOwner("b", None))
     rooms.join(sid, "b")
     for room in ("a", "a/b", "a*", "*", "", "b*", "../a/b", sid):
-        assert not rooms._sockets_in("b", [room])
-    assert [socket.sid for socket in rooms._sockets_in("a", []).values()] == ["e1"]
-    assert [socket.sid for socket in rooms._sockets_in("b", []).values()] == ["e2"]
+        assert not sockets_in(rooms, "b", [room])
+    assert [socket.sid for socket in sockets_in(rooms, "a", []).values()] == ["e1"]
+    assert [socket.sid for socket in sockets_in(rooms, "b", []).values()] == ["e2"]
 
 
 def test_gone_while_logging_in(server: GatewayServer) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from engineio.packet import Packet
 
+from webapp.realtime.app_sockets import Recipients
 from webapp.realtime.connection import Connection, to_frame
 from webapp.realtime.turns import Turns
 
@@ -36,36 +38,60 @@ class Broadcasts:
         self._clock = clock
         self._under_way: list[_Broadcast] = []
 
-    def send(self, packet: Packet, recipients: Mapping[str, Connection]) -> tuple[str, ...]:
-        """Send ``packet`` to ``recipients`` and return the sids of those that got it."""
-        data = to_frame(packet)
-        at_once = self._recipients_a_look
-        if len(data) > BYTES_A_SEND:
-            at_once = at_once * BYTES_A_SEND // len(data) + 1
-        if len(recipients) > at_once or not self._turns.are_free:
-            return self._send_in_turns(packet, data, recipients, at_once)
-        return _without(recipients, self._send_now(recipients.values(), packet, data))
+    @property
+    def are_under_way(self) -> bool:
+        """Whether some have recipients still to be served."""
+        return bool(self._under_way)
 
-    def _send_in_turns(
-        self, packet: Packet, data: bytes, recipients: Mapping[str, Connection], at_once: int
-    ) -> tuple[str, ...]:
-        broadcast = _Broadcast(recipients)
-        self._under_way.append(broadcast)
+    def send(self, parts: Iterable[tuple[Packet, Recipients]]) -> tuple[str, ...]:
+        """Send each packet to its recipients and return the sids of those that got one.
+
+        Together they are one event: no other comes in between, and who the recipients are is
+        settled at once.
+        """
+        shares = [_Share(packet, recipients) for packet, recipients in parts if recipients]
+        if len(shares) == 1 and self._fits_now(shares[0]):
+            # What most events are: worth a way of its own.
+            return self._send_now(shares[0])
+        if not shares:
+            return ()
+        at_once = min(map(self._most_at_once, shares))
+        if not self._turns.are_free or sum(map(len, shares)) > at_once:
+            return self._send_in_turns([_Broadcast(share) for share in shares], at_once)
+        return tuple(itertools.chain.from_iterable(map(self._send_now, shares)))
+
+    def _fits_now(self, share: _Share) -> bool:
+        return len(share) <= self._most_at_once(share) and self._turns.are_free
+
+    def _most_at_once(self, share: _Share) -> int:
+        size = len(share.data)
+        if size <= BYTES_A_SEND:
+            return self._recipients_a_look
+        return self._recipients_a_look * BYTES_A_SEND // size + 1
+
+    def _send_now(self, share: _Share) -> tuple[str, ...]:
+        return _without(share.recipients, self._send_to(share.recipients.values(), share))
+
+    def _send_in_turns(self, broadcasts: list[_Broadcast], at_once: int) -> tuple[str, ...]:
+        self._under_way.extend(broadcasts)
         try:
             self._turns.wait()
-            while part := broadcast.next_part(at_once):
-                broadcast.missed.update(self._send_now(part, packet, data))
-                if broadcast.is_under_way:
-                    self._turns.go_on()
+            for broadcast in broadcasts:
+                while part := broadcast.next_part(at_once):
+                    broadcast.missed.update(self._send_to(part, broadcast.share))
+                    if broadcast.is_under_way or broadcast is not broadcasts[-1]:
+                        self._turns.go_on()
         finally:
-            self._under_way.remove(broadcast)
-        return _without(broadcast.sids, broadcast.missed)
+            for broadcast in broadcasts:
+                self._under_way.remove(broadcast)
+        sids: tuple[str, ...] = ()
+        for broadcast in broadcasts:
+            sids += _without(broadcast.sids, broadcast.missed)
+        return sids
 
-    def _send_now(
-        self, connections: Iterable[Connection], packet: Packet, data: bytes
-    ) -> list[str]:
+    def _send_to(self, connections: Iterable[Connection], share: _Share) -> list[str]:
         began = self._clock()
-        missed = send_to(connections, packet, data)
+        missed = send_to(connections, share.packet, share.data)
         self._turns.spend(self._clock() - began)
         return missed
 
@@ -75,14 +101,29 @@ class Broadcasts:
             broadcast.left.add(sid)
 
 
+class _Share:
+    """A packet with its frame, for those recipients of an event that are sent the same."""
+
+    __slots__ = ("data", "packet", "recipients")
+
+    def __init__(self, packet: Packet, recipients: Recipients) -> None:
+        self.packet = packet
+        self.data = to_frame(packet)
+        self.recipients = recipients
+
+    def __len__(self) -> int:
+        return len(self.recipients)
+
+
 class _Broadcast:
     """One that may take several turns, and whose recipients may leave meanwhile."""
 
-    __slots__ = ("_connections", "_served", "left", "missed", "sids")
+    __slots__ = ("_connections", "_served", "left", "missed", "share", "sids")
 
-    def __init__(self, recipients: Mapping[str, Connection]) -> None:
-        self.sids = tuple(recipients)
-        self._connections = list(recipients.values())
+    def __init__(self, share: _Share) -> None:
+        self.share = share
+        self.sids = tuple(share.recipients)
+        self._connections = list(share.recipients.values())
         self._served = 0
         self.left: set[str] = set()
         self.missed: set[str] = set()

@@ -16,6 +16,7 @@ from webapp.realtime.frames import CloseCode, Message, Opcode, frame
 from webapp.realtime.handshake import accept_websocket, malformed
 from webapp.realtime.inbox import MESSAGE_BURST, Inbox
 from webapp.realtime.outbox import Outbox
+from webapp.realtime.seen import Seen
 from webapp.realtime.transport import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class Connection(engineio.socket.Socket):
         self.parting = ""
         """Why the server is about to end it, where it is."""
 
+        self.seen: Seen | None = None
+        """How far its client has come, of one that can come back for what it missed."""
+
         self._outbox = Outbox()
         self._inbox = Inbox()
         self._working = False
@@ -74,6 +78,13 @@ class Connection(engineio.socket.Socket):
         if self.transport is not None and self.upgraded:
             return self.transport.send(data)
         return self._queue(pkt)
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much waits to be sent."""
+        if self.transport is not None and self.upgraded:
+            return self.transport.pending_bytes
+        return self._outbox.size
 
     def send_rest(self, data: bytes, sent: int) -> None:
         """Send what is left of a frame after ``direct`` has sent ``sent`` bytes of it."""
@@ -332,6 +343,8 @@ class Connection(engineio.socket.Socket):
             if now < self._next_ping:
                 return self._next_ping
             self._pinged_at = now
+            if self.seen is not None:
+                self.seen.ask()
             self.send(Packet(packet.PING))
         deadline = self._pinged_at + self.server.ping_timeout
         if now >= deadline:
@@ -343,6 +356,8 @@ class Connection(engineio.socket.Socket):
         if self._pinged_at is not None:
             self._next_ping = self._pinged_at + self.server.ping_interval
             self._pinged_at = None
+            if self.seen is not None:
+                self.seen.confirm()
 
 
 class PollPayload(Payload):

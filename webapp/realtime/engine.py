@@ -22,7 +22,9 @@ from webapp.realtime.connection import FLOOD, MALFORMED, SLOW, Connection
 from webapp.realtime.frames import CloseCode
 from webapp.realtime.handshake import answer_of, malformed, upgrade_refusal
 from webapp.realtime.heartbeat import Heartbeat
+from webapp.realtime.transports import polling_refused, session_unknown
 from webapp.realtime.turns import Turns
+from webapp.setting_values import POLLING, WEBSOCKET
 
 LOGIN_SECONDS = 15.0
 """How long a connection may take to log in to the Socket.IO namespace (as in Centrifugo)."""
@@ -57,6 +59,10 @@ class EngineServer(engineio.Server):
     takes_binary = False
     """Whether a client may send binary data: Herald's have no reason to."""
 
+    takes_polling = True
+    has_peers = False
+    """Whether a session that is not known here may be that of another process or host."""
+
     login_seconds = LOGIN_SECONDS
     upgrade_seconds = UPGRADE_SECONDS
 
@@ -67,6 +73,8 @@ class EngineServer(engineio.Server):
         self.on_parted: Callable[[str, str], None] = lambda _sid, _reason: None
         self.disconnects: Counter[str] = Counter()
         self.refused = 0
+        self.polling_refused = 0
+        self.sessions_unknown = 0
         self.never_logged_in = 0
         self.malformed = 0
         self.message_turns = Turns(MESSAGES_A_TURN)
@@ -93,12 +101,26 @@ class EngineServer(engineio.Server):
         query = parse_qs(environ.get("QUERY_STRING", ""))
         if "transport" not in query:
             return malformed("name a transport: polling or websocket")
-        parting = self._partings.get(query.get("sid", [""])[0])
+        sid = query.get("sid", [""])[0]
+        parting = self._partings.get(sid)
         if parting is not None:
             return _ended(parting)
+        if environ["REQUEST_METHOD"] != "OPTIONS":
+            refusal = self._refusal_of_transport(query["transport"][0], sid)
+            if refusal is not None:
+                return refusal
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             # Asked before there is a connection, so that none is left behind.
             return upgrade_refusal(environ)
+        return None
+
+    def _refusal_of_transport(self, transport: str, sid: str) -> engineio.Answer | None:
+        if transport == POLLING and not self.takes_polling:
+            self.polling_refused += 1
+            return polling_refused()
+        if sid and self.has_peers and sid not in self.sockets:
+            self.sessions_unknown += 1
+            return session_unknown()
         return None
 
     def _handle_connect(
@@ -117,7 +139,7 @@ class EngineServer(engineio.Server):
         except TooManyRequests as error:
             return _not_now(error)
         connection = Connection(self, self.generate_id())
-        taken = connection.attach(environ) if transport == "websocket" else None
+        taken = connection.attach(environ) if transport == WEBSOCKET else None
         # Not before: a client that is gone by now must not take a place for ever.
         self.sockets[connection.sid] = connection
         self._trigger_event("connect", connection.sid, environ, run_async=False)
@@ -133,7 +155,7 @@ class EngineServer(engineio.Server):
             packet.OPEN,
             {
                 "sid": sid,
-                "upgrades": ["websocket"] if transport == "polling" else [],
+                "upgrades": [WEBSOCKET] if transport == POLLING else [],
                 "pingTimeout": int(self.ping_timeout * 1000),
                 "pingInterval": int(self.ping_interval * 1000),
                 "maxPayload": self.max_http_buffer_size,

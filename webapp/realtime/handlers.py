@@ -1,17 +1,16 @@
 """What a client may say: connect, join, leave, refresh."""
 
-from collections.abc import Mapping
-from typing import Protocol, TypeGuard, cast
+from collections.abc import Callable
+from typing import Protocol, cast
 
 from flask import request
-from marshmallow import RAISE, Schema, ValidationError, fields
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 
 from logger_lib import Failure, JsonObject, JsonValue, Level, Logger, LogRecord
 from webapp.access.gate import Gate
 from webapp.access.rate_limits import RateLimits
 from webapp.access.refusals import Refusals, RefusedCall
-from webapp.access.room_tokens import PREFIX, RoomClaims, RoomTokens
+from webapp.access.room_tokens import RoomClaims, RoomTokens
 from webapp.access.scopes import Scope
 from webapp.errors import (
     Forbidden,
@@ -22,27 +21,15 @@ from webapp.errors import (
     ValidationFailed,
     envelope,
 )
-from webapp.events.schema import JoinSchema
-from webapp.realtime.rooms import NAMESPACE, RoomManager, SocketOwner
+from webapp.names import HITS_ROOM, OWN, PRESENCE, watched_by
+from webapp.realtime.admission import Admission, owner_by, presented_token
+from webapp.realtime.arguments import room_in, token_in
+from webapp.realtime.members import SocketOwner
+from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.redaction import without_secrets
 
 MAX_ROOMS_PER_SOCKET = 100
-
-
-class RefreshSchema(Schema):
-    """The argument of ``refresh``."""
-
-    class Meta:
-        """A key that is not known is an error: it may be a typing mistake that matters."""
-
-        unknown = RAISE
-
-    token = fields.String(required=True)
-
-
-_join_schema = JoinSchema()
-_refresh_schema = RefreshSchema()
 
 
 class _SocketRequest(Protocol):
@@ -67,15 +54,20 @@ class SocketHandlers:
         refusals: Refusals,
         max_sockets: int,
         open_app_id: str | None,
+        is_back: Callable[[JsonValue], bool] = lambda _: False,
     ) -> None:
         self._rooms = rooms
         self._gate = gate
         self._tokens = tokens
         self._logger = logger
-        self._limits = limits
         self._refusals = refusals
         self._max_sockets = max_sockets
-        self._open_app_id = open_app_id
+        self._admission = Admission(gate, tokens, limits, open_app_id)
+        self.is_back = is_back
+        """Says whether who sends this with CONNECT takes the place of a socket that is here."""
+
+        self.check_watch: Callable[[str, str], None] = lambda *_: None
+        """Raises where the comings and goings of a room of an app cannot be told as well."""
 
     def register(self, sockets: SocketServer) -> None:
         """Have ``sockets`` call these handlers."""
@@ -89,12 +81,10 @@ class SocketHandlers:
 
     def connect(self, auth: JsonValue = None) -> None:
         """Admit the socket, or refuse it with a reason that its ``connect_error`` shows."""
-        token = _token_in(auth)
+        token = presented_token(auth)
         try:
-            # Of room tokens the signature keeps a flood from the database.
-            if not _is_room_token(token):
-                self._limits.check_key(request.remote_addr, token)
-            self._admit(_current_sid(), token)
+            owner = self._admission.owner(token)
+            self._admit(_current_sid(), owner, is_back=self.is_back(auth))
         except HeraldError as error:
             self._note_refusal(error, token)
             data = error.to_wire()
@@ -111,41 +101,32 @@ class SocketHandlers:
         if self._refusals.note(refused) and not isinstance(error, TooManyRequests):
             self._log(Level.WARNING, "socket.refused", error.message, error.code)
 
-    def _admit(self, sid: str, token: str | None) -> None:
-        owner = self._owner(token)
+    def _admit(self, sid: str, owner: SocketOwner, *, is_back: bool) -> None:
         # Nothing may wait between the count and the admission, or a crowd that waited for the
-        # same look into the database would all find the last place free.
-        if self._rooms.socket_count >= self._max_sockets:
+        # same look into the database would all find the last place free. Who is back has the place
+        # of the connection that is not known to be dead yet.
+        if self._rooms.socket_count >= self._max_sockets + is_back:
             raise TooManySockets(
                 f"all {self._max_sockets} sockets of this host are taken: connect again later"
             )
         self._rooms.admit(sid, owner)
 
-    def _owner(self, token: str | None) -> SocketOwner:
-        if token is None and self._open_app_id is not None:
-            return SocketOwner(self._open_app_id, None)
-        if _is_room_token(token):
-            return self._owner_by(token)
+    def may_join(self, owner: SocketOwner, room: str) -> bool:
+        """Say whether a socket of ``owner`` that was in ``room`` may be in it, still."""
         try:
-            caller = self._gate.admit(token, Scope.SUBSCRIBE)
-        except Unauthorized as error:
-            raise Unauthorized(
-                "connect with a valid API key of scope subscribe, or with a room token:"
-                " io(url, {auth: {token}})"
-            ) from error
-        return SocketOwner(caller.app_id, caller.key_id)
-
-    def _owner_by(self, token: str) -> SocketOwner:
-        try:
-            return _owner_by(self._tokens.admit(token))
-        except Unauthorized:
-            # Beyond the limit for bad keys it is not written down any more.
-            self._limits.check_key(request.remote_addr, token)
-            raise
+            if room.startswith(OWN):
+                self._require_reader(owner, room)
+        except HeraldError:
+            return False
+        return owner.claims is None or owner.claims.allows(room)
 
     def join(self, *arguments: JsonValue) -> JsonObject:
         """Put the socket into a room of its app."""
-        room, sid = _room_in(arguments), self._present_sid()
+        room, sid = room_in(arguments), self._present_sid()
+        if room.startswith(OWN):
+            self._require_reader(self._rooms.owner_of(sid), room)
+            # That may have waited for the database.
+            sid = self._present_sid()
         claims = self._rooms.owner_of(sid).claims
         if claims is not None and not claims.allows(room):
             raise Forbidden(
@@ -164,15 +145,35 @@ class SocketHandlers:
         self._rooms.join(sid, room)
         return {"ok": True, "room": room}
 
+    def _require_reader(self, owner: SocketOwner, room: str) -> None:
+        """Raise unless ``owner`` may join this room of Herald's own.
+
+        A room token has to name it: no pattern that was meant for rooms of the app opens it.
+        """
+        watched = watched_by(room)
+        if room != HITS_ROOM and watched is None:
+            raise ValidationFailed(
+                f"Herald's own rooms are {HITS_ROOM}, and {PRESENCE} with the name of another room",
+                {"room": [f"Is none, but begins with {OWN}"]},
+            )
+        if owner.key_id is None or (owner.claims and room not in owner.claims.rooms):
+            raise Forbidden(
+                f"{room} is for who may read: connect with an API key of scope read, or with a"
+                " room token that names it and was made with such a key"
+            )
+        self._gate.admit_key(owner.key_id, Scope.READ)
+        if watched is not None:
+            self.check_watch(owner.app_id, watched)
+
     def leave(self, *arguments: JsonValue) -> JsonObject:
         """Take the socket out of a room of its app."""
-        room = _room_in(arguments)
+        room = room_in(arguments)
         self._rooms.leave(self._present_sid(), room)
         return {"ok": True, "room": room}
 
     def refresh(self, *arguments: JsonValue) -> JsonObject:
         """Go on with another room token of the same app and subject."""
-        token, sid = _token_to_refresh_with(arguments), self._present_sid()
+        token, sid = token_in(arguments), self._present_sid()
         self._claims_of(sid)
         # This may wait for the database, and the socket's end may come meanwhile.
         claims = self._claims_in(token)
@@ -183,7 +184,7 @@ class SocketHandlers:
             raise Forbidden(
                 "refresh with a room token of the same app and subject, or connect anew with this"
             )
-        left = self._rooms.renew(sid, _owner_by(claims))
+        left = self._rooms.renew(sid, owner_by(claims))
         return {"ok": True, "expiresAt": claims.expiry_text, "left": [*left]}
 
     def _present_sid(self) -> str:
@@ -250,35 +251,3 @@ class SocketHandlers:
 def _current_sid() -> str:
     # Flask-SocketIO adds the attribute to the request that it pushes for a handler.
     return cast("_SocketRequest", request).sid
-
-
-def _is_room_token(token: str | None) -> TypeGuard[str]:
-    return token is not None and token.startswith(PREFIX)
-
-
-def _token_in(auth: JsonValue) -> str | None:
-    token = auth.get("token") if isinstance(auth, Mapping) else None
-    return token if isinstance(token, str) else None
-
-
-def _owner_by(claims: RoomClaims) -> SocketOwner:
-    return SocketOwner(claims.app_id, claims.key_id, claims)
-
-
-def _room_in(arguments: tuple[JsonValue, ...]) -> str:
-    return _text_in(arguments, "room", _join_schema)
-
-
-def _token_to_refresh_with(arguments: tuple[JsonValue, ...]) -> str:
-    return _text_in(arguments, "token", _refresh_schema)
-
-
-def _text_in(arguments: tuple[JsonValue, ...], name: str, schema: Schema) -> str:
-    payload = arguments[0] if arguments else None
-    if not isinstance(payload, Mapping):
-        raise ValidationFailed(f'send an object: {{"{name}": "…"}}', {name: ["Is missing."]})
-    try:
-        text: str = schema.load(payload)[name]
-    except ValidationError as error:
-        raise ValidationFailed.from_schema(error) from error
-    return text

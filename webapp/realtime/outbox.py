@@ -24,6 +24,11 @@ class Outbox:
         """Whether a poll waits."""
         return self._poll is not None
 
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
+
     def put(self, pkt: Packet, most: int) -> bool:
         """Have ``pkt`` wait; say whether there was room for it in ``most`` bytes."""
         size = len(pkt.encode(b64=True))

@@ -6,69 +6,26 @@ two tables. Each socket knows its rooms, so that leaving costs what its own room
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import eventlet
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from socketio import Manager
-from socketio.packet import EVENT
+from socketio.packet import CONNECT, EVENT
 
 from logger_lib import JsonObject
-from webapp.access.room_tokens import RoomClaims
-from webapp.errors import envelope
+from webapp.realtime.app_sockets import AppSockets, Recipients
 from webapp.realtime.broadcast import Broadcasts
-from webapp.realtime.connection import Connection
 from webapp.realtime.expiry import Expiries
+from webapp.realtime.members import Member, SocketOwner
+from webapp.realtime.offsets import BEGINNING, Position, with_offset
 
 if TYPE_CHECKING:
     from webapp.realtime.server import GatewayServer
 
 NAMESPACE = "/"
-
-ENDED = "herald.ended"
-"""The event that tells a socket why it is disconnected: the packet that does it cannot."""
-
-KEY_REVOKED, TOKEN_EXPIRED = "key_revoked", "token_expired"
-"""The codes of its error."""
-
-ENDS_A_TURN = 100
-"""How many sockets are ended before others get their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketOwner:
-    """On whose behalf a socket is connected. ``key_id`` is ``None`` where anyone may connect.
-
-    With a room token it is the key that the token was made with.
-    """
-
-    app_id: str
-    key_id: str | None
-    claims: RoomClaims | None = None
-    """Those of its room token; ``None`` where it may join every room of its app."""
-
-
-@dataclass(slots=True, eq=False)
-class _Member:
-    """One socket in the namespace."""
-
-    sid: str
-    connection: Connection
-    owner: SocketOwner | None = None
-    connected: bool = False
-    leaving: bool = False
-    rooms: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _App:
-    """The sockets of one app, all of them and by room."""
-
-    everyone: dict[str, Connection] = field(default_factory=dict)
-    rooms: dict[str, dict[str, Connection]] = field(default_factory=dict)
 
 
 class RoomManager(Manager):
@@ -82,21 +39,49 @@ class RoomManager(Manager):
     def __init__(self, broadcasts: Broadcasts) -> None:
         super().__init__()
         self._broadcasts = broadcasts
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, Member] = {}
         self._sids: dict[str, str] = {}
-        self._apps: dict[str, _App] = {}
+        self._apps: dict[str, AppSockets] = {}
         self._expiries = Expiries()
-        self.ended = 0
-        """How many sockets were ended for good, as their key or token was over."""
+        self._admitted = 0
+        self.on_left: Callable[[Member], None] = lambda _: None
+        self.on_changed: Callable[[Member], None] = lambda _: None
+        """Called when one with a session has joined or left a room."""
+
+        self.on_moved: Callable[[Member, str, bool], None] = lambda *_: None
+        """Called when one that is connected has come into a room (``True``) or is out of it, also
+        because it connects or ends. It must not wait."""
+
+        self.position: Callable[[], Position] = lambda: BEGINNING
+        """Where the last event stands that was published."""
 
     @property
     def socket_count(self) -> int:
         """How many sockets were admitted and are still here."""
-        return sum(len(app.everyone) for app in self._apps.values())
+        return self._admitted
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether there are sockets that have not been sent yet what was handed to them."""
+        return self._broadcasts.are_under_way
+
+    def member(self, sid: str) -> Member | None:
+        """Return the socket ``sid``, if it is here."""
+        return self._members.get(sid)
+
+    def sids(self) -> list[str]:
+        """Return the ids of all sockets."""
+        return list(self._members)
+
+    def with_expired_tokens(self, now: float) -> list[str]:
+        """Return the sids of those whose room token is over at ``now``, Unix time."""
+        return self._expiries.due(now)
 
     def admit(self, sid: str, owner: SocketOwner) -> None:
         """Take ``sid`` in as a socket of ``owner``'s app; it gets events once it is connected."""
-        self._members[sid].owner = owner
+        member = self._members[sid]
+        self._admitted += member.owner is None
+        member.owner = owner
         if owner.claims is not None:
             self._expiries.add(sid, owner.claims.expires_at)
 
@@ -127,20 +112,52 @@ class RoomManager(Manager):
     def join(self, sid: str, room: str) -> None:
         """Put ``sid`` into ``room`` of its app; again is no error."""
         member = self._members[sid]
-        rooms = self._apps[self.owner_of(sid).app_id].rooms
-        rooms.setdefault(room, {})[sid] = member.connection
-        member.rooms.add(room)
+        app = self._apps[self.owner_of(sid).app_id]
+        app.join(room, sid, member.connection, recovers=bool(member.pid))
+        if room not in member.rooms:
+            member.rooms[room] = self.position()
+            if member.connected:
+                self._came(member, room)
+        if member.pid:
+            self.on_changed(member)
+
+    def _came(self, member: Member, room: str) -> None:
+        member.since[room] = time.time()
+        self.on_moved(member, room, True)
 
     def leave(self, sid: str, room: str) -> None:
         """Take ``sid`` out of ``room`` of its app; out already is no error."""
         member = self._members[sid]
         if room in member.rooms:
-            member.rooms.remove(room)
-            self._remove(self.owner_of(sid).app_id, room, sid)
+            del member.rooms[room]
+            self._apps[self.owner_of(sid).app_id].leave(room, sid, recovers=bool(member.pid))
+            if member.since.pop(room, None) is not None:
+                self.on_moved(member, room, False)
+            if member.pid:
+                self.on_changed(member)
+
+    def leaves_for_good(self, sid: str | None) -> None:
+        """Take note that ``sid``, which is about to leave, does not come back."""
+        member = self._members.get(sid) if sid is not None else None
+        if member is not None:
+            member.for_good = True
 
     def rooms_of(self, sid: str) -> frozenset[str]:
         """Return the rooms that ``sid`` has joined."""
         return frozenset(self._members[sid].rooms)
+
+    def sockets_of(self, app_id: str) -> AppSockets:
+        """Return the sockets of an app: for reading, in one turn of the loop."""
+        return self._apps.get(app_id) or AppSockets()
+
+    def is_anybody_in(self, app_id: str, room: str) -> bool:
+        """Say whether a socket is in ``room`` of this app."""
+        app = self._apps.get(app_id)
+        return app is not None and app.is_anybody_in(room)
+
+    def apps_with(self, room: str) -> list[str]:
+        """Return the apps of which a socket is in ``room``."""
+        return [app_id for app_id, app in self._apps.items() if app.is_anybody_in(room)]
 
     def is_sid(self, name: str) -> bool:
         """Say whether ``name`` is the id of a socket, which must not pass for a room."""
@@ -151,50 +168,31 @@ class RoomManager(Manager):
         owners = (member.owner for member in self._members.values())
         return frozenset(owner.key_id for owner in owners if owner and owner.key_id)
 
-    def part_with(self, key_ids: Collection[str]) -> None:
-        """End the sockets of these keys for good: their clients do not come back by themselves."""
-        self._end_all(
-            list(self._members),
-            lambda owner: owner.key_id in key_ids,
-            envelope(KEY_REVOKED, "the API key was revoked or has expired: connect with another"),
-        )
+    def resume(self, member: Member, sid: str, pid: str, rooms: Mapping[str, Position]) -> None:
+        """Have ``member``, which is not connected yet, be the socket ``sid``, to be in ``rooms``.
 
-    def part_with_expired(self, now: float) -> None:
-        """End the sockets whose room token is over at ``now``, Unix time, for good."""
-        self._end_all(
-            self._expiries.due(now),
-            lambda owner: owner.claims is not None and owner.claims.expires_at <= now,
-            envelope(TOKEN_EXPIRED, "the room token has expired: connect with another"),
-        )
+        No other socket has that id.
+        """
+        owner = self.owner_of(member.sid)
+        self._forget_expiry(owner, member.sid)
+        del self._members[member.sid]
+        self._members[sid] = member
+        self._sids[member.connection.sid] = member.connection.socket_id = member.sid = sid
+        member.pid, member.rooms = pid, dict(rooms)
+        self.admit(sid, owner)
 
-    def _end_all(
-        self, sids: Sequence[str], is_over: Callable[[SocketOwner], bool], why: JsonObject
-    ) -> None:
-        packet = self.server.packet_class(EVENT, data=[ENDED, why], binary=False)
-        told = EnginePacket(MESSAGE, packet.encode())
-        ended = 0
-        for sid in sids:
-            # Anything may have come of it in the turn that the others had.
-            member = self._members.get(sid)
-            if member is None or member.owner is None or not is_over(member.owner):
-                continue
-            try:
-                self._end(member, told)
-            except Exception:
-                # This one must not keep the others from ending.
-                self.server.eio.logger.exception("ending a socket")
-            ended += 1
-            if not ended % ENDS_A_TURN:
-                eventlet.sleep(0)
+    def greet(self, member: Member) -> None:
+        """Tell the client of ``member`` that it is connected, and the name of its session."""
+        data: JsonObject = {"sid": member.sid}
+        if member.pid:
+            data["pid"] = member.pid
+        packet = self.server.packet_class(CONNECT, data=data, namespace=NAMESPACE)
+        member.connection.send(EnginePacket(MESSAGE, packet.encode()))
 
-    def _end(self, member: _Member, told: EnginePacket) -> None:
-        if not self.is_connected(member.sid, NAMESPACE):
-            return
-        self.ended += 1
-        member.connection.send(told)
-        self.server.disconnect(member.sid)
-        # Not closed here: the client would take that for the reason, and come back.
-        self.server.eio.await_login(member.connection.sid)
+    def tell(self, member: Member, event: str, data: JsonObject, offset: str) -> None:
+        """Send ``member`` alone an event that is not kept."""
+        packet = with_offset(self.encode(event, data), offset)
+        member.connection.send(EnginePacket(MESSAGE, packet))
 
     def deliver(
         self,
@@ -210,35 +208,45 @@ class RoomManager(Manager):
         Returns their sids. A socket in several of the rooms gets the event once. The packet is
         encoded once for all.
         """
-        recipients = self._sockets_in(app_id, rooms)
-        if excluded:
-            recipients = {
-                sid: connection for sid, connection in recipients.items() if sid not in excluded
-            }
-        if not recipients:
+        plain, recovering = self.recipients(app_id, rooms, excluded)
+        if not plain and not recovering:
             return ()
+        packet = EnginePacket(MESSAGE, self.encode(event, data))
+        return self._broadcasts.send([(packet, plain), (packet, recovering)])
+
+    def encode(self, event: str, data: JsonObject) -> str:
+        """Return the Socket.IO packet of an event."""
         # Said to be free of binary data, or the packet would search all of it for some.
-        packet = self.server.packet_class(EVENT, data=[event, data], binary=False)
-        return self._broadcasts.send(EnginePacket(MESSAGE, packet.encode()), recipients)
+        return self.server.packet_class(EVENT, data=[event, data], binary=False).encode()
 
-    def _sockets_in(self, app_id: str, rooms: Sequence[str]) -> Mapping[str, Connection]:
+    def send(
+        self,
+        app_id: str,
+        packet: str,
+        offset: str,
+        *,
+        rooms: Sequence[str],
+        excluded: Collection[str],
+    ) -> tuple[str, ...]:
+        """Hand the ``packet`` of an event to the sockets in any of ``rooms``, or to all of the app.
+
+        Returns their sids. Sockets that recover get ``offset`` with it. Who the recipients are is
+        settled before others have their turn.
+        """
+        plain, recovering = self.recipients(app_id, rooms, excluded)
+        packets: list[tuple[EnginePacket, Recipients]] = []
+        if plain:
+            packets.append((EnginePacket(MESSAGE, packet), plain))
+        if recovering:
+            packets.append((EnginePacket(MESSAGE, with_offset(packet, offset)), recovering))
+        return self._broadcasts.send(packets)
+
+    def recipients(
+        self, app_id: str, rooms: Sequence[str], excluded: Collection[str]
+    ) -> tuple[Recipients, Recipients]:
+        """Return who gets an event: sockets that do not recover, and sockets that do."""
         app = self._apps.get(app_id)
-        if app is None:
-            return {}
-        if not rooms:
-            return app.everyone
-        if len(rooms) == 1:
-            return app.rooms.get(rooms[0], {})
-        merged: dict[str, Connection] = {}
-        for room in rooms:
-            merged.update(app.rooms.get(room, {}))
-        return merged
-
-    def _remove(self, app_id: str, room: str, sid: str) -> None:
-        rooms = self._apps[app_id].rooms
-        del rooms[room][sid]
-        if not rooms[room]:
-            del rooms[room]
+        return ({}, {}) if app is None else app.sockets_in(rooms, excluded)
 
     # What the Socket.IO server asks of its manager, answered from our tables.
 
@@ -254,15 +262,19 @@ class RoomManager(Manager):
         sid: str = self.server.eio.generate_id()
         connection.socket_id = sid
         self._sids[eio_sid] = sid
-        self._members[sid] = _Member(sid, connection)
+        self._members[sid] = Member(sid, connection)
         return sid
 
     def connect(self, sid: str, namespace: str) -> str:
         """Register ``sid`` as connected: from now on it hears what its app broadcasts."""
         member = self._members[sid]
         member.connected = True
-        app = self._apps.setdefault(self.owner_of(sid).app_id, _App())
-        app.everyone[sid] = member.connection
+        app = self._apps.setdefault(self.owner_of(sid).app_id, AppSockets())
+        app.add(sid, member.connection, recovers=bool(member.pid))
+        for room in member.rooms:
+            app.join(room, sid, member.connection, recovers=bool(member.pid))
+        for room in member.rooms:
+            self._came(member, room)
         return sid
 
     def is_connected(self, sid: str | None, namespace: str) -> bool:
@@ -291,14 +303,18 @@ class RoomManager(Manager):
             return
         self._broadcasts.forget(sid)
         self._sids.pop(member.connection.sid, None)
-        if member.owner is None:
-            return
-        self._forget_expiry(member.owner, sid)
+        if member.owner is not None:
+            self._take_out(member, member.owner)
+            self.on_left(member)
+
+    def _take_out(self, member: Member, owner: SocketOwner) -> None:
+        self._admitted -= 1
+        self._forget_expiry(owner, member.sid)
         if not member.connected:
             return
-        app_id = member.owner.app_id
-        for room in member.rooms:
-            self._remove(app_id, room, sid)
-        del self._apps[app_id].everyone[sid]
-        if not self._apps[app_id].everyone:
+        app_id = owner.app_id
+        self._apps[app_id].remove(member.sid, member.rooms, recovers=bool(member.pid))
+        if not self._apps[app_id]:
             del self._apps[app_id]
+        for room in member.rooms:
+            self.on_moved(member, room, False)

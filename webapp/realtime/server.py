@@ -13,6 +13,7 @@ import orjson
 import socketio
 from flask import Flask
 from flask_socketio import SocketIO
+from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from socketio.packet import CONNECT_ERROR
 
 from logger_lib import JsonValue, Logger
@@ -21,6 +22,7 @@ from webapp.realtime.library_log import library_logger
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 
 PATH = "/socket.io/"
+_CATCH_ALL = "*"
 _NO_BODY = io.BytesIO()
 
 MAX_MESSAGE_BYTES = 65_536
@@ -88,12 +90,17 @@ class GatewayServer(socketio.Server):
         if self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE) is not None:
             self._refuse_connect(eio_sid, namespace, "connected already: disconnect first")
             return
-        super()._handle_connect(eio_sid, namespace, data)
+        self._connect(eio_sid, namespace, data)
         if eio_sid not in self.environ:
             # The client went while its token was looked up; nobody else takes its socket out.
-            sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
-            if sid is not None:
-                self.manager.disconnect(sid, namespace or NAMESPACE, ignore_queue=True)
+            self._forget(self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE), namespace)
+
+    def _connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
+        super()._handle_connect(eio_sid, namespace, data)
+
+    def _forget(self, sid: str | None, namespace: str | None) -> None:
+        if sid is not None:
+            self.manager.disconnect(sid, namespace or NAMESPACE, ignore_queue=True)
 
     def _refuse_connect(self, eio_sid: str, namespace: str | None, message: str) -> None:
         refusal = self.packet_class(CONNECT_ERROR, data={"message": message}, namespace=namespace)
@@ -114,7 +121,7 @@ class GatewayServer(socketio.Server):
         # The names of the handlers that are the server's own to call must not come from outside.
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             raise MalformedPacket("not an event")
-        if data[0] in self.reserved_events:
+        if data[0] in self.reserved_events or data[0] == _CATCH_ALL:
             raise MalformedPacket("a reserved event")
         super()._handle_event(eio_sid, namespace, id, data)
 
@@ -124,6 +131,56 @@ class GatewayServer(socketio.Server):
             self.manager.is_connected(self.manager.sid_from_eio_sid(eio_sid, name), name)
             for name in self.namespaces
         )
+
+
+class RoomServer(GatewayServer):
+    """The server whose sockets are in our rooms, and may come back for what they missed."""
+
+    let_in_otherwise: Callable[[str, JsonValue], None] | None = None
+    """Connects a socket that is admitted, by its sid and what its client has sent with it."""
+
+    def _connect(self, eio_sid: str, namespace: str | None, data: JsonValue) -> None:
+        sid = self.manager.pre_connect(eio_sid, namespace or NAMESPACE)
+        try:
+            if sid is not None and self._is_admitted(eio_sid, sid, data):
+                (self.let_in_otherwise or self._let_in)(sid, data)
+        finally:
+            # It may have another by now, or have gone to another connection.
+            sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+            if not self.manager.is_connected(sid, NAMESPACE):
+                self._forget(sid, NAMESPACE)
+
+    def _is_admitted(self, eio_sid: str, sid: str, data: JsonValue) -> bool:
+        """Ask the handler; whom it refuses is told why."""
+        try:
+            self._trigger_event("connect", NAMESPACE, sid, self.environ[eio_sid], data or None)
+        except ConnectionRefused as refusal:
+            refused = self.packet_class(CONNECT_ERROR, data=refusal.error_args, namespace=NAMESPACE)
+            self._send_packet(eio_sid, refused)
+            return False
+        return eio_sid in self.environ
+
+    def _let_in(self, sid: str, data: JsonValue) -> None:
+        del data
+        member = self.manager.member(sid)
+        if member is not None:
+            self.manager.greet(member)
+            self.manager.connect(sid, NAMESPACE)
+
+    def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        connection = self.eio.sockets.get(eio_sid)
+        if connection is not None and not connection.closing:
+            # It is the client that leaves, and not its connection that has ended.
+            self.manager.leaves_for_good(self.manager.sid_from_eio_sid(eio_sid, NAMESPACE))
+        super()._handle_disconnect(eio_sid, namespace, reason)
+
+    def is_logged_in(self, eio_sid: str) -> bool:
+        """Say whether the connection ``eio_sid`` has been accepted; it may catch up, still."""
+        sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+        member = self.manager.member(sid) if sid is not None else None
+        return member is not None and not member.leaving and (member.connected or bool(member.pid))
 
 
 class SocketServer(SocketIO):
@@ -136,13 +193,15 @@ class SocketServer(SocketIO):
         *,
         max_connections: int,
         queue_bytes: int,
+        takes_polling: bool,
+        has_peers: bool,
         origin_allowed: Callable[[str | None, WSGIEnvironment], bool],
         logger: Logger,
     ) -> None:
         super().__init__()
         library = library_logger(logger)
         self.manage_session = False
-        server = GatewayServer(
+        server = RoomServer(
             async_mode="eventlet",
             client_manager=rooms,
             json=PacketJson("packet_json"),
@@ -161,9 +220,15 @@ class SocketServer(SocketIO):
         )
         server.eio.max_connections = max_connections
         server.eio.max_pending = queue_bytes
+        server.eio.takes_polling = takes_polling
+        server.eio.has_peers = has_peers
         server.eio.is_logged_in = server.is_logged_in
         self.server = server
         self.async_mode = server.async_mode
+        self.failures = logger
+        """What is told of failures that no client can be told of."""
+
+        self._gateway = server
         self._engine = server.eio
         app.extensions["socketio"] = self
         app.wsgi_app = SocketMiddleware(server, app)  # type: ignore[method-assign]  # the way Flask documents for middleware
@@ -172,6 +237,10 @@ class SocketServer(SocketIO):
     def engine(self) -> EngineServer:
         """The connections beneath the sockets."""
         return self._engine
+
+    def let_in_by(self, let_in: Callable[[str, JsonValue], None]) -> None:
+        """Have ``let_in`` connect the sockets that are admitted."""
+        self._gateway.let_in_otherwise = let_in
 
     def close_all(self) -> None:
         """Close every socket so that its client comes back, here or on another host."""

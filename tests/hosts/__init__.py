@@ -1,0 +1,1 @@
+"""Several hosts that hear each other through Redis."""

@@ -1,0 +1,208 @@
+"""Several Heralds on one Redis and one database, load on all of them, and what came of it.
+
+The figures are printed: ``pytest tests/hosts -rP``. These make it longer:
+
+``HERALD_TEST_HOST_SOCKETS``  how many sockets each of three hosts has (30)
+``HERALD_TEST_HOST_EVENTS``   how many events they are posted (100)
+``HERALD_TEST_AWAY_SECONDS``  how long Redis is away (2)
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from logger_lib import JsonObject
+from tests.services.herald import HeraldServer, wait_until
+from tests.services.ledger import DeliveryVerdict, Ledger, judge_deliveries, share
+from tests.services.listeners import Listeners
+from tests.services.publishers import Publishers
+from webapp.access.scopes import Scope
+
+SOCKETS = int(os.environ.get("HERALD_TEST_HOST_SOCKETS", "30"))
+EVENTS = int(os.environ.get("HERALD_TEST_HOST_EVENTS", "100"))
+AWAY_SECONDS = float(os.environ.get("HERALD_TEST_AWAY_SECONDS", "2"))
+
+SLOWEST_POST = 0.3
+"""Seconds that a post may take whatever Redis does."""
+SLACK = 1.0
+"""Seconds more, as everything stands still at times on a machine that others use."""
+
+SECRET = "for the tests of several hosts alone, and nothing else"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Hosts that hear each other, and a key that may do all."""
+
+    hosts: Sequence[HeraldServer]
+    key: str
+
+    def told(self, number: int) -> JsonObject:
+        """Return what a host says of the others."""
+        return hosts_of(self.hosts[number])
+
+    def ids(self) -> list[str]:
+        """Return what each host is called."""
+        return [str(hosts_of(host)["id"]) for host in self.hosts]
+
+    def await_all(self, seconds: float = 15.0) -> None:
+        """Return when every host hears all others."""
+        others = len(self.hosts) - 1
+        wait_until(
+            lambda: all(
+                is_ready(host)
+                and hosts_of(host)["state"] == "ok"
+                and hosts_of(host)["others"] == others
+                for host in self.hosts
+            ),
+            f"{len(self.hosts)} hosts that hear each other",
+            seconds,
+        )
+
+
+def settings_of(redis_url: str, database_url: str, ack: str) -> dict[str, str]:
+    """Return the environment of a host."""
+    return {
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": SECRET,
+        "EVENT_ACK": ack,
+    }
+
+
+@contextmanager
+def fleet(
+    home: Path, redis_urls: Sequence[str], database_url: str, ack: str = "queued", **settings: str
+) -> Iterator[Fleet]:
+    """Start one host for each of ``redis_urls``, all on one database."""
+    with ExitStack() as stack:
+        hosts = [
+            stack.enter_context(
+                HeraldServer(home / f"host{number}", settings_of(url, database_url, ack) | settings)
+            )
+            for number, url in enumerate(redis_urls)
+        ]
+        started = Fleet(hosts, hosts[0].issue_key(Scope.PUBLISH, Scope.SUBSCRIBE, Scope.READ))
+        started.await_all()
+        yield started
+
+
+def ready_of(host: HeraldServer) -> requests.Response:
+    """Return what a host answers to whether it is ready."""
+    return requests.get(f"{host.url}/health/ready", timeout=10)
+
+
+def is_ready(host: HeraldServer) -> bool:
+    """Say whether a host is ready."""
+    return ready_of(host).status_code == 200
+
+
+def hosts_of(host: HeraldServer) -> JsonObject:
+    """Return what a host says of the others."""
+    told = ready_of(host).json()["hosts"]
+    assert isinstance(told, dict)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Sockets at all hosts, and publishers at those that are asked."""
+
+    ledger: Ledger
+    listeners: Sequence[Listeners]
+
+    def await_all(self, seconds: float = 15.0) -> None:
+        """Return when all sockets have all that was acknowledged, or the time is over."""
+        for listeners in self.listeners:
+            listeners.await_all(seconds)
+
+    def judge(self) -> DeliveryVerdict:
+        """Return what came of it."""
+        return judge_deliveries(
+            self.ledger, [each for listeners in self.listeners for each in listeners.sockets]
+        )
+
+    def early(self) -> int:
+        """Return how many answers told of hosts that had not answered."""
+        return sum(bool(entry.unreached) for entry in self.ledger.entries)
+
+
+@contextmanager
+def listening(fleet: Fleet, sockets: int) -> Iterator[Load]:
+    """Have so many sockets at each host."""
+    ledger = Ledger()
+    with ExitStack() as stack:
+        listeners = [
+            stack.enter_context(Listeners(host.port, fleet.key, ledger, count=sockets))
+            for host in fleet.hosts
+        ]
+        yield Load(ledger, listeners)
+
+
+@contextmanager
+def load(
+    fleet: Fleet, *, sockets: int = 5, publishers: int = 2, rate: float = 40.0
+) -> Iterator[Load]:
+    """Listen at all hosts and publish to all; the end waits for the answers and deliveries."""
+    with listening(fleet, sockets) as running:
+        with ExitStack() as stack:
+            for number, host in enumerate(fleet.hosts):
+                stack.enter_context(
+                    Publishers(
+                        host.port,
+                        fleet.key,
+                        running.ledger,
+                        count=publishers,
+                        rate=rate,
+                        first=number * publishers,
+                    )
+                )
+            yield running
+        running.await_all()
+
+
+def publish_in_turn(fleet: Fleet, ledger: Ledger, events: int, publishers: int = 6) -> None:
+    """Have ``publishers`` post so many events, each one to the hosts in turn."""
+
+    def publish(publisher: int) -> None:
+        with requests.Session() as session:
+            for number in range(publisher, events, publishers):
+                entry = ledger.issue(publisher)
+                answer = session.post(
+                    f"{fleet.hosts[number // publishers % len(fleet.hosts)].url}/events",
+                    json={"event": ledger.event, "data": ledger.data_of(entry)},
+                    headers={"Authorization": f"Bearer {fleet.key}"},
+                    timeout=15,
+                )
+                ledger.answered(entry, answer.status_code, answer.content)
+
+    threads = [threading.Thread(target=publish, args=(each,)) for each in range(publishers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def report(what: str, running: Load, began: float, seconds: float) -> DeliveryVerdict:
+    """Print the ledger of a fault that began then and took so long; hold it to what is promised.
+
+    The times are those of the posts since it began.
+    """
+    running.await_all()
+    verdict, ledger = running.judge(), running.ledger
+    times = ledger.answer_times(since=began)
+    print(
+        f"{what} ({seconds:.1f} s): posted {len(ledger.entries)}, acknowledged"
+        f" {ledger.acknowledged}, refused {ledger.refused}, told of unreached hosts"
+        f" {running.early()}; {verdict}; posts p50 {1000 * share(times, 0.5):.0f}, p99"
+        f" {1000 * share(times, 0.99):.0f}, longest {1000 * max(times):.0f} ms"
+    )
+    assert verdict.faults == {}
+    assert ledger.refused == 0
+    assert max(times) < SLOWEST_POST + SLACK
+    return verdict

@@ -1,0 +1,64 @@
+"""Recovery on a server with Redis: sessions are there for others, and nobody waits for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from tests.recovery.conftest import App
+from tests.recovery.returning import Returning
+from tests.services.herald import HeraldServer, wait_until
+from tests.services.redis_server import RedisServer
+from webapp.realtime.redis_sessions import PREFIX
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    """A Redis of these tests' own."""
+    with RedisServer() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app ``default`` of a server that has this Redis."""
+    home = tmp_path_factory.mktemp("shared")
+    with HeraldServer(home, {"REDIS_URL": redis.url}) as server:
+        yield App(server, "default", server.first_key)
+
+
+def test_sessions_of_the_connected(redis: RedisServer, shared: App) -> None:
+    """The session of a connected socket is in Redis, with its rooms, in case its host dies."""
+    with (
+        Returning(shared.server.port, shared.key).come("ours") as client,
+        Redis.from_url(redis.url) as asking,
+    ):
+        name = PREFIX + client.pid
+
+        def kept() -> bytes:
+            return asking.hget(name, "session") or b""
+
+        wait_until(lambda: b'"ours"' in kept(), "the session")
+        client.ask("leave", room="ours")
+        wait_until(lambda: b'"ours"' not in kept(), "the session without the room")
+        assert 100 < asking.ttl(name) <= 120
+        client.leave()
+        wait_until(lambda: not asking.exists(name), "the end of the session")
+
+
+def test_without_an_answer(redis: RedisServer, shared: App) -> None:
+    """While Redis does not answer, who comes back to the same host recovers, and soon."""
+    with Returning(shared.server.port, shared.key).come("ours") as client:
+        redis.freeze()
+        try:
+            client.vanish()
+            shared.publish(1, room="ours")
+            began = time.monotonic()
+            assert client.come().recovered
+            assert time.monotonic() - began < 2.0
+            assert client.read_to(1) == [1]
+        finally:
+            redis.thaw()

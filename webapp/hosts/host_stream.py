@@ -1,0 +1,308 @@
+"""The stream in Redis through which hosts hear each other, and the inbox of each host.
+
+The stream holds what all are to hear, in one order for all of them; an inbox what one is answered.
+Every key has the same hash tag, so that one script may touch them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias, cast
+
+from redis import Redis
+
+from webapp.realtime.offsets import BEGINNING, Position
+
+EVENTS: Final = "{herald}:events"
+_EPOCH: Final = "{herald}:epoch"
+
+ANSWER_SECONDS = 0.2
+"""How long Redis may take to append, and to be connected to."""
+
+WAIT_SECONDS = 0.5
+"""How long a read waits for something new."""
+
+READ_SECONDS = 1.0
+"""How long the answer to a read may take, the waiting included."""
+
+MAX_ENTRIES = 500_000
+MAX_BYTES = 256 * 1_048_576
+"""What the stream holds; of large events it holds fewer."""
+
+OVERHEAD = 100
+"""Bytes that an entry takes there beside its fields' values."""
+
+LEAST_ENTRIES = 200
+
+KEPT_SECONDS = 600
+"""How long it holds an event at least as it has room: so long may a host be away from Redis and
+miss nothing."""
+
+READ_ENTRIES = 100
+LOADED_ENTRIES = 500
+
+_LAST_NUMBER: Final = 2**64 - 1
+"""The highest that may stand behind the milliseconds of a position."""
+
+NUMBER_SECONDS = 3_600
+"""How long it is known after a host's last word which of its events the stream has."""
+
+# All of it is done or nothing. Whoever asks says up to which of its events the stream had them; a
+# stream that has fewer has lost some, and is not given any before those are appended again. One
+# that has more was not heard when it said so: what it has is left out. An inbox is there for a
+# minute after the last answer that was put into it, and holds 10,000.
+_APPEND = """
+local epoch = redis.call('GET', KEYS[2])
+if not epoch then
+  epoch = ARGV[1]
+  redis.call('SET', KEYS[2], epoch)
+end
+local had = tonumber(redis.call('GET', KEYS[3]) or '0')
+if had < tonumber(ARGV[2]) then return {epoch, had} end
+local at = 6
+for _ = 1, tonumber(ARGV[5]) do
+  local number = tonumber(ARGV[at])
+  if number == 0 or number > had then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*',
+               'e', epoch, 'h', ARGV[at + 1], 'p', ARGV[at + 2])
+    if number > 0 then had = number end
+  end
+  at = at + 3
+end
+redis.call('SET', KEYS[3], had, 'EX', ARGV[3])
+for inbox = 4, #KEYS do
+  redis.call('XADD', KEYS[inbox], 'MAXLEN', '~', '10000', '*', 'r', ARGV[at])
+  redis.call('EXPIRE', KEYS[inbox], '60')
+  at = at + 1
+end
+return {epoch, had}
+"""
+
+# What is too old goes at a heartbeat, by the clock of Redis.
+_TRIM = """
+local oldest = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1])
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', oldest * 1000))
+"""
+
+_Fields: TypeAlias = "list[bytes]"
+_Rows: TypeAlias = "list[tuple[bytes, _Fields | None]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is appended: the number of an event, 0 for all else, and its two fields."""
+
+    number: int
+    header: bytes
+    packet: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.header) + len(self.packet)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What the stream says of itself."""
+
+    epoch: str
+    """Another one than before: it has lost everything that it had."""
+    had: int
+    """Up to which number it has the events of this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How the stream is when the reading begins."""
+
+    epoch: str
+    start: Position
+    """From where on nothing is missing."""
+    now: int
+    """The clock of Redis, in milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of the stream, as it stands there."""
+
+    position: Position
+    epoch: str
+    header: bytes
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What came: entries of the stream, and what stands in the inbox."""
+
+    rows: Sequence[Row]
+    replies: Sequence[bytes]
+
+
+class HostStream:
+    """The ends of the stream at one host; each is used by one green thread.
+
+    Appending and reading have a connection of their own, as a read waits for what comes. Whatever
+    fails raises ``RedisError``, within the time that the constants say.
+    """
+
+    def __init__(self, url: str, host: str) -> None:
+        self._inbox = inbox_of(host)
+        self._number = f"{{herald}}:number:{host}"
+        self._writing = _connect(url, ANSWER_SECONDS)
+        self._reading = _connect(url, READ_SECONDS)
+        self._append = self._writing.register_script(_APPEND)
+        self._trim = self._writing.register_script(_TRIM)
+        self._usual_size = 0.0
+        self._position = BEGINNING
+        self._inbox_position = BEGINNING
+
+    def append(
+        self, epoch: str, had: int, items: Sequence[Item], replies: Sequence[tuple[str, bytes]]
+    ) -> Appended:
+        """Append ``items``, and ``replies`` to the inboxes of these hosts, in one round trip.
+
+        ``epoch`` is what the stream is called where it has no epoch yet. Nothing is appended where
+        it has fewer events of this host than ``had``; events that it has already are left out.
+        """
+        told: list[str | bytes | int] = [epoch, had, NUMBER_SECONDS, self._longest(items)]
+        told.append(len(items))
+        for item in items:
+            told += (item.number, item.header, item.packet)
+        told += (text for _, text in replies)
+        keys = [EVENTS, _EPOCH, self._number, *(inbox_of(host) for host, _ in replies)]
+        found, now_has = cast("tuple[bytes, int]", self._append(keys, told))
+        return Appended(found.decode(), now_has)
+
+    def _longest(self, items: Sequence[Item]) -> int:
+        """Return how many entries the stream may have, so that it stays within its bytes."""
+        for item in items:
+            # A few large ones count at once, and are forgotten slowly.
+            self._usual_size = max(item.size, self._usual_size * 0.999)
+        fitting = int(MAX_BYTES / (self._usual_size + OVERHEAD))
+        return min(MAX_ENTRIES, max(LEAST_ENTRIES, fitting))
+
+    def trim(self) -> None:
+        """Take out what is older than ``KEPT_SECONDS``, and what has been read of the inbox."""
+        self._trim([EVENTS], [KEPT_SECONDS])
+        self._writing.xtrim(self._inbox, minid=_text(self._inbox_position), approximate=False)
+
+    def rewind(self) -> None:
+        """Read again from the beginning, by a new connection."""
+        self._position = self._inbox_position = BEGINNING
+        self._reading.close()
+
+    def reconnect(self) -> None:
+        """Go on by a new connection; from the beginning where the stream ends before that."""
+        self._reading.close()
+        last = cast("_Rows", self._reading.xrevrange(EVENTS, count=1))
+        if (_position(last[0][0]) if last else BEGINNING) < self._position:
+            self.rewind()
+
+    def begin(self, epoch: str, seconds: float) -> Begun:
+        """Have the reading begin ``seconds`` ago. A stream that is new is called ``epoch``."""
+        self._reading.set(_EPOCH, epoch, nx=True)
+        now = self._reading.time()
+        since = (int((now[0] - seconds) * 1000), 0)
+        self._position = max(since, self._taken_out())
+        return Begun(self.epoch() or epoch, self._position, now[0] * 1000 + now[1] // 1000)
+
+    def epoch(self) -> str | None:
+        """Return what the stream is called now, until it loses what it has."""
+        epoch = cast("bytes | None", self._reading.get(_EPOCH))
+        return None if epoch is None else epoch.decode()
+
+    def _taken_out(self) -> Position:
+        """Return up to where the stream may have been cut."""
+        first = cast("_Rows", self._reading.xrange(EVENTS, count=1))
+        return _before(_position(first[0][0])) if first else BEGINNING
+
+    def load(self) -> Sequence[Row]:
+        """Return the next of what is there already; nothing at its end. See ``read``."""
+        after = f"({_text(self._position)}"
+        found = cast("_Rows", self._reading.xrange(EVENTS, min=after, count=LOADED_ENTRIES))
+        return _rows(found)
+
+    def read(self) -> Read:
+        """Return what is new; nothing where nothing comes for ``WAIT_SECONDS``.
+
+        What of the stream is not ``passed`` comes again.
+        """
+        found = self._reading.xread(
+            {EVENTS: _text(self._position), self._inbox: _text(self._inbox_position)},
+            count=READ_ENTRIES,
+            block=int(WAIT_SECONDS * 1000),
+        )
+        by_stream = dict(cast("list[tuple[bytes, _Rows]]", found or []))
+        rows = _rows(by_stream.get(EVENTS.encode(), []))
+        answers = by_stream.get(self._inbox.encode(), [])
+        if answers:
+            self._inbox_position = _position(answers[-1][0])
+        return Read(rows, [fields[1] for _, fields in answers if fields])
+
+    def passed(self, position: Position) -> None:
+        """Go on behind ``position``: what stands there has been heard."""
+        self._position = position
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._writing.close()
+        self._reading.close()
+
+
+def inbox_of(host: str) -> str:
+    """Return the key of the stream in which ``host`` is answered."""
+    return f"{{herald}}:host:{host}"
+
+
+def _connect(url: str, seconds: float) -> Redis:
+    client = Redis.from_url(
+        url,
+        single_connection_client=True,
+        socket_timeout=seconds,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=None,
+        protocol=2,
+        driver_info=None,
+    )
+    # As it stands on the wire: what redis-py would make of it costs more than the reading.
+    for command in ("XREAD", "XRANGE", "XREVRANGE"):
+        client.set_response_callback(command, _as_it_is)
+    return client
+
+
+def _as_it_is(found: _Rows, **options: bool) -> _Rows:
+    del options
+    return found
+
+
+def _rows(found: _Rows) -> Sequence[Row]:
+    return [_row(entry_id, fields) for entry_id, fields in found if fields]
+
+
+def _row(entry_id: bytes, fields: _Fields) -> Row:
+    told = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Row(
+        _position(entry_id),
+        told.get(b"e", b"").decode(errors="replace"),
+        told.get(b"h", b""),
+        told.get(b"p", b""),
+    )
+
+
+def _position(entry_id: bytes) -> Position:
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)
+
+
+def _before(position: Position) -> Position:
+    """Return the highest position below: reads begin behind what they are told."""
+    milliseconds, number = position
+    return (milliseconds, number - 1) if number else (milliseconds - 1, _LAST_NUMBER)
+
+
+def _text(position: Position) -> str:
+    return f"{position[0]}-{position[1]}"

@@ -1,0 +1,252 @@
+"""Socket.IO's connection state recovery: a client that drops and comes back misses nothing.
+
+A client asks for it with ``recovery: true`` beside its token. It is told a secret name for its
+session, ``pid``, and the offset of each event; with both it comes back, here or on another host.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import eventlet
+
+from logger_lib import JsonValue
+from webapp.realtime.catch_up import CatchUp, Deliveries
+from webapp.realtime.history import History
+from webapp.realtime.members import Member, SocketOwner
+from webapp.realtime.offsets import Offset, Position
+from webapp.realtime.rooms import NAMESPACE, RoomManager
+from webapp.realtime.seen import Seen
+from webapp.realtime.sessions import Claimant, Session, SessionStore
+from webapp.realtime.wanted_apps import WantedApps
+
+RECOVERY = "herald.recovery"
+"""The first event of a session: it brings the first offset, so that nobody has to wait for one."""
+
+TAKEN_OVER = "taken over: its client has come back by another connection"
+"""Why a connection is ended that is not known to be dead yet."""
+
+PID_BYTES = 16
+MAX_WORD = 200
+"""Characters of what a client sends for its pid and offset; ours have less."""
+
+KEPT_A_TURN = 200
+"""How many sessions are looked at before others get their turn."""
+
+BEHIND_SECONDS = 1.0
+BEHIND_LOOK = 0.02
+"""How long is waited until this host has heard of all that the client has; and the looks at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client says of recovery when it connects: it wants it, and maybe that it was here."""
+
+    pid: str
+    offset: str
+
+    @classmethod
+    def of(cls, auth: JsonValue) -> Wish | None:
+        """Return the wish that is in ``auth``, or ``None`` where there is none."""
+        if not isinstance(auth, Mapping) or auth.get("recovery") is not True:
+            return None
+        return cls(_word(auth.get("pid")), _word(auth.get("offset")))
+
+
+def _word(value: JsonValue) -> str:
+    return value if isinstance(value, str) and len(value) <= MAX_WORD else ""
+
+
+class Recovery:
+    """Begins sessions, and takes them up again where nothing of what was missed is lost.
+
+    ``may_join`` says whether a socket of this owner may be in a room, still; it may wait.
+    ``on_taken`` is called with the sid of a socket that another host has, or had.
+    """
+
+    def __init__(
+        self,
+        rooms: RoomManager,
+        history: History,
+        sessions: SessionStore,
+        deliveries: Deliveries,
+        *,
+        seconds: float,
+        may_join: Callable[[SocketOwner, str], bool],
+        on_taken: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._rooms = rooms
+        self._history = history
+        self._sessions = sessions
+        self._seconds = seconds
+        self._may_join = may_join
+        self.on_taken = on_taken
+        self._catch_up = CatchUp(rooms, history, deliveries)
+        self._here: dict[str, Member] = {}
+        self.counts: Counter[str] = Counter()
+        """How many sessions were recovered, and how many were not, by the reason."""
+
+        self._wanted = WantedApps(history.seconds)
+        rooms.on_left = self._left
+        rooms.on_changed = self._stored
+        rooms.position = lambda: history.position
+
+    def let_in(self, sid: str, auth: JsonValue) -> None:
+        """Connect ``sid``, which is admitted, in the way that its client has asked for."""
+        member, wish = self._rooms.member(sid), Wish.of(auth)
+        if member is None:
+            return
+        if wish is None:
+            self._rooms.greet(member)
+            self._rooms.connect(sid, NAMESPACE)
+        elif not wish.pid or not self._recover(member, wish):
+            self._begin(member)
+
+    def is_here(self, auth: JsonValue) -> bool:
+        """Say whether who sends ``auth`` has a socket here, which it would take over."""
+        wish = Wish.of(auth)
+        return wish is not None and wish.pid in self._here
+
+    def is_wanted(self, app_id: str) -> bool:
+        """Say whether anybody may come back for an event of this app, here."""
+        return self._wanted.is_wanted(app_id)
+
+    def taken(self, sid: str) -> None:
+        """End the socket ``sid``, whose client has come back on another host."""
+        self._sessions.release(sid)
+        member = self._rooms.member(sid)
+        if member is not None and self._here.get(member.pid) is member:
+            self._end(member)
+
+    def keep_all(self) -> None:
+        """Keep the sessions of all sockets that are connected, for the case that this host dies."""
+        for number, member in enumerate(list(self._here.values()), 1):
+            if self._here.get(member.pid) is member:
+                self._sessions.keep(self._session_of(member))
+            if not number % KEPT_A_TURN:
+                eventlet.sleep(0)
+
+    def _begin(self, member: Member) -> None:
+        """Give ``member`` a session of its own."""
+        if not self._is_connected(member):
+            return
+        member.pid = secrets.token_urlsafe(PID_BYTES)
+        self._have(member, self._history.head)
+        self._rooms.greet(member)
+        self._rooms.tell(member, RECOVERY, {"seconds": self._seconds}, self._history.head)
+        self._rooms.connect(member.sid, NAMESPACE)
+        self._stored(member)
+
+    def _have(self, member: Member, seen: str) -> None:
+        self._here[member.pid] = member
+        self._wanted.begin(member.admitted.app_id)
+        member.connection.seen = Seen(seen, partial(self._head_of, member))
+
+    def _head_of(self, member: Member) -> str:
+        """Return up to where everything has been sent to ``member``; empty where it is not sure."""
+        is_sure = member.connected and not self._rooms.is_sending
+        return self._history.head if is_sure else ""
+
+    def _recover(self, member: Member, wish: Wish) -> bool:
+        """Take a session up again, all of it or not at all; say whether it is settled."""
+        claimant = Claimant.of(member.admitted)
+        held = self._here.get(wish.pid)
+        session = self._sessions.find(wish.pid) if held is None else self._session_of(held)
+        if session is None or session.claimant != claimant:
+            return self._refuse("unknown session" if session is None else "another's session")
+        rooms = {
+            room: joined
+            for room, joined in session.rooms.items()
+            if self._may_join(member.admitted, room)
+        }
+        offset = self._offset_of(session, wish)
+        if offset is None:
+            return self._refuse("no offset")
+        self._await(offset)
+        if not self._is_connected(member):
+            return True
+        if self._here.get(wish.pid) is not held:
+            return self._refuse("taken meanwhile")
+        if self._history.after(claimant.app_id, offset, 1) is None:
+            self._sessions.forget(wish.pid)
+            return self._refuse("too old")
+        self._take(member, session, rooms, offset)
+        self._catch_up.run(member, offset)
+        return True
+
+    def _refuse(self, why: str) -> bool:
+        self.counts[why] += 1
+        return False
+
+    def _take(
+        self, member: Member, session: Session, rooms: Mapping[str, Position], offset: Offset
+    ) -> None:
+        """Have ``member`` be the session's socket, and none besides it."""
+        self.counts["recovered"] += 1
+        held = self._here.get(session.pid)
+        if held is not None:
+            self._end(held)
+        elif session.host != self._history.host:
+            self.on_taken(session.sid)
+        self._rooms.resume(member, session.sid, session.pid, rooms)
+        self._have(member, str(offset))
+        self._sessions.take(self._session_of(member))
+        self._rooms.greet(member)
+
+    def _end(self, member: Member) -> None:
+        """End a socket whose session goes on elsewhere."""
+        self._lose(member)
+        self._rooms.disconnect(member.sid, NAMESPACE)
+        self._rooms.server.eio.end_soon(member.connection, TAKEN_OVER)
+
+    def _offset_of(self, session: Session, wish: Wish) -> Offset | None:
+        """Return how far the client has come: what it says, or what it is known to have."""
+        told, known = Offset.parse(wish.offset), Offset.parse(session.seen)
+        if told is None or known is None:
+            return told or known
+        if told.epoch != known.epoch:
+            return known if self._history.is_of(known) else told
+        return max(told, known, key=lambda offset: (offset.position, offset.early))
+
+    def _await(self, offset: Offset) -> None:
+        until = time.monotonic() + BEHIND_SECONDS
+        while self._history.is_ahead(offset) and time.monotonic() < until:
+            eventlet.sleep(BEHIND_LOOK)
+
+    def _lose(self, member: Member) -> None:
+        del self._here[member.pid]
+        self._wanted.end(member.admitted.app_id)
+
+    def _is_connected(self, member: Member) -> bool:
+        # Anything may have come of it while something was waited for.
+        return self._rooms.member(member.sid) is member and not member.connection.closing
+
+    def _left(self, member: Member) -> None:
+        """Keep the session of a socket that has gone, unless it has gone for good."""
+        if not member.pid or self._here.get(member.pid) is not member:
+            return
+        self._lose(member)
+        if member.for_good:
+            self._sessions.forget(member.pid)
+        else:
+            self._sessions.keep(self._session_of(member))
+
+    def _stored(self, member: Member) -> None:
+        if self._sessions.outlives:
+            self._sessions.keep(self._session_of(member))
+
+    def _session_of(self, member: Member) -> Session:
+        seen = member.connection.seen
+        return Session(
+            member.pid,
+            member.sid,
+            Claimant.of(member.admitted),
+            dict(member.rooms),
+            "" if seen is None else seen.offset,
+            self._history.host,
+        )
