@@ -1,37 +1,19 @@
-"""The composition root: the one place that names concrete classes and joins them."""
+"""The composition root: the one place that names concrete classes and joins them.
+
+What only some settings need is imported where they ask for it, so that a start is quick.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Flask
-from flask_pymongo import PyMongo
+from flask import Flask
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from logger_lib import (
-    DestinationNotReadable,
-    Logger,
-    LoggerFactory,
-    LoggerGroup,
-    LoggerLibError,
-    LogReader,
-    load_factory_class,
-)
-from logger_lib.destinations.console import ConsoleLoggerFactory
-from logger_lib.destinations.logging import LoggingLoggerFactory
-from logger_lib.destinations.mongodb import (
-    CLIENT_OPTIONS,
-    COLLECTION,
-    DATABASE,
-    MongoLoggerFactory,
-)
-from logger_lib.destinations.sentry import SentryLoggerFactory
-from logger_lib.destinations.sql import SqlLoggerFactory
+from logger_lib import Logger, LoggerFactory, LoggerGroup
 from logger_lib.flask import init_app, register_blueprint
-from logger_lib.spool.spool import SpoolPlace
 from webapp import capacity
 from webapp.access.cli import make_keys_cli
 from webapp.access.first_key import DEFAULT_APP
@@ -45,8 +27,25 @@ from webapp.access.secret import load_secret
 from webapp.access.token_views import make_tokens_blueprint
 from webapp.access.tokens import KeySigner
 from webapp.access.views import Owning, make_owner_blueprint
+from webapp.acknowledgement import Acknowledgement
+from webapp.analytics.analyst import Analyst
+from webapp.analytics.cache import AnswerCache
+from webapp.analytics.cli import make_analytics_cli
+from webapp.analytics.erasing import UserErasing
+from webapp.analytics.views import Analytics, make_analytics_blueprint
 from webapp.audit import AuditTrail
-from webapp.drain import Drain
+from webapp.collect.calls import PATHS as COLLECT_PATHS
+from webapp.collect.cli import make_apps_cli
+from webapp.collect.deletion.erasure import Erasure
+from webapp.collect.deletion.set_aside import HitsSetAside
+from webapp.collect.live import LiveHits
+from webapp.collect.policies import AppPolicies
+from webapp.collect.policy_views import make_policy_blueprint
+from webapp.collect.query_key import QueryKey
+from webapp.collect.views import hits_in_call
+from webapp.collecting import Collecting, make_collecting
+from webapp.destinations import first_reader, log_retention, make_factories, spool_place
+from webapp.drain import Buffer, Drain
 from webapp.end import End
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
@@ -57,31 +56,40 @@ from webapp.events.event_log import EventLog
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.events.reading import make_reading_blueprint
-from webapp.events.retention import Retention
 from webapp.events.shared_answers import SharedAnswers
-from webapp.events.short_way import PATH, PublishShortWay
+from webapp.events.short_way import PATH as PUBLISH_PATH
+from webapp.events.short_way import PublishShortWay
 from webapp.events.views import events_in_call, make_events_blueprint
 from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
+from webapp.names import HITS_ROOM
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
+from webapp.presenting import add_presence
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.handlers import SocketHandlers
+from webapp.realtime.history import History
+from webapp.realtime.keeping import KeepingFanOut
+from webapp.realtime.parting import Parting
 from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
+from webapp.recovering import Recovering, make_history, make_recovering
 from webapp.security_headers import SecurityHeaders
-from webapp.settings import CannotStart, Settings, SettingsInvalid
-from webapp.short_way import ShortWay
+from webapp.setting_values import POLLING
+from webapp.settings import CannotStart, Settings
+from webapp.short_way import Route, ShortWay
 from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
+from webapp.users.allowed import Allowed
 from webapp.users.cli import make_users_cli
 from webapp.users.current_user import CurrentUser
+from webapp.users.issuer import IssuerSettings, issuer_settings
+from webapp.users.live_sessions import LiveSessions
 from webapp.users.login_links import LoginLinks
-from webapp.users.oidc import Issuer, issuer_settings
 from webapp.users.sessions import Sessions, use_session_cookie
 from webapp.users.user_tokens import UserTokens
 from webapp.users.users import Users
@@ -90,6 +98,9 @@ from webapp.worker import DRAIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from webapp.hosts.joining import Hosts, Joined
+    from webapp.users.oidc import Issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def _build_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     access = _make_access(settings)
     clients: list[Callable[[], None]] = []
-    factories = _make_factories(app, settings, access.database, clients)
+    factories = make_factories(app, settings, access.database, clients)
     init_app(app, factories)
     server_logger = LoggerGroup(
         {name: factory.create_logger("server") for name, factory in factories.items()}
@@ -130,67 +141,114 @@ def _build_app(settings: Settings) -> Flask:
     register_error_handlers(app, server_logger)
     rooms = RoomManager(Broadcasts())
     answers = _make_answers(settings)
-    publisher = Publisher(rooms)
+    history = make_history(settings)
+    local, hosts = KeepingFanOut(rooms, history), _make_hosts(settings, rooms, history)
+    publisher = Publisher(hosts.fan_out if hosts else local)
     acknowledgements = Acknowledgements(settings.event_ack)
     events = make_events_blueprint(publisher, access.gate, answers, acknowledgements)
     events_logger = register_blueprint(app, events, loggers=settings.event_loggers)
     trail = AuditTrail(events_logger)
     app.register_blueprint(make_tokens_blueprint(access.gate, access.room_tokens, trail))
     sign_in = _make_sign_in(app, settings, access, trail)
-    limits = _make_limits(app, settings, access, sign_in.current.claimed_id)
+    limits = _make_limits(app, settings, access, sign_in.current)
     refusals = Refusals(trail, access.gate, limits)
     refusals.watch(app)
-    sockets = _make_sockets(
+    sockets, handlers = _make_sockets(
         app, settings, access, rooms, logger=server_logger, limits=limits, refusals=refusals
     )
-    acknowledgement = acknowledgements.of(events_logger)
-    meter = limits.meter(Kind.PUBLISH)
-    way = PublishShortWay(publisher, access.gate, events_logger, acknowledgement, meter)
-    _put_layers_around(app, settings, way)
-    log = EventLog(_first_reader(factories.values()))
+    recovering = make_recovering(
+        settings, history, rooms, sockets=sockets, handlers=handlers, logger=events_logger
+    )
+    local.is_wanted = recovering.is_wanted
+    promise, meter = acknowledgements.of(events_logger), limits.meter(Kind.PUBLISH)
+    joined = _join(hosts, recovering, events_logger, promise)
+    publish = PublishShortWay(publisher, access.gate, events_logger, promise, meter)
+    collecting = make_collecting(
+        app,
+        settings,
+        database=access.database,
+        gate=access.gate,
+        limits=limits,
+        spool=spool_place(settings),
+        live=LiveHits(hosts.live if hosts else rooms),
+    )
+    _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
+    log = EventLog(first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
-    app.register_blueprint(make_users_blueprint(sign_in))
-    app.register_blueprint(_make_owner_blueprint(access, sign_in))
-    _add_commands(app, access, sign_in, log, AuditTrail(_shell_logger(factories)))
+    analytics = _make_analytics(settings, access, sign_in, collecting.set_aside)
+    app.register_blueprint(make_analytics_blueprint(analytics))
+    _register_owners_blueprints(app, access, sign_in, collecting.policies)
+    shell = AuditTrail(_shell_logger(factories))
+    _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
+    parting = Parting(rooms)
     watches = [
-        RevocationWatch(rooms, access.gate.revoked_among, server_logger).run,
-        ExpiryWatch(rooms, server_logger).run,
-        *_retention(settings, factories.values()),
+        RevocationWatch(parting, access.gate.revoked_among, server_logger).run,
+        ExpiryWatch(parting, server_logger).run,
+        *log_retention(settings, factories.values()),
+        *collecting.background,
+        *(joined.background if joined else []),
+        *recovering.background,
+        *add_presence(app, rooms, access.gate, handlers, host=history.host, hosts=hosts),
     ]
     start = _make_start(settings, access, sign_in, factories.values(), watches)
-    end = End(
-        {
-            "recording when keys were last used": start.record_use,
-            **{f"closing the logger {name}": made.close for name, made in factories.items()},
-            "closing the shared answers": answers.close,
-            "closing the rate limits": limits.windows.close,
-            **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
-            "closing the database": access.database.close,
-        }
-    )
+    steps = {
+        "recording when keys were last used": start.record_use,
+        **{f"closing the logger {name}": made.close for name, made in factories.items()},
+        "closing the shared answers": answers.close,
+        "closing the rate limits": limits.windows.close,
+        **collecting.on_end,
+        **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
+        "closing the analytics": analytics.close,
+        "closing the database": access.database.close,
+    }
     loggers = LoggerGroup({"events": events_logger, "server": server_logger})
-    drain = Drain(sockets, loggers, on_serving=start, on_end=end)
+    lines: list[Buffer] = [joined] if joined else []
+    buffers = [collecting.collector, *recovering.buffers, loggers, *lines]
+    drain = Drain(sockets, buffers, on_serving=start, on_end=End(steps))
     app.extensions[DRAIN] = drain
-    health = make_health_blueprint({"database": access.database.ping, "drain": drain.check})
-    app.register_blueprint(health)
+    ready = {"database": access.database.ping, "drain": drain.check}
+    if joined is not None:
+        ready |= joined.ready
+    app.register_blueprint(
+        make_health_blueprint(ready, {**collecting.told, **(joined.told if joined else {})})
+    )
     return app
 
 
-def _put_layers_around(app: Flask, settings: Settings, way: PublishShortWay) -> None:
+def _put_layers_around(app: Flask, settings: Settings, short: Mapping[str, Route]) -> None:
     """Have each call pass the WSGI layers; the last one named is the outermost."""
-    layers: WSGIApplication = ShortWay(app, PATH, way)
-    layers = Cors(layers, OriginCheck(settings.cors_origins))
+    layers: WSGIApplication = ShortWay(app, short)
+    layers = QueryKey(layers, COLLECT_PATHS)
+    layers = Cors(layers, OriginCheck(settings.cors_origins, settings.public_url))
     layers = SecurityHeaders(layers)
     layers = TrustedProxies(layers, settings.trusted_proxies)
     app.wsgi_app = layers  # type: ignore[method-assign]  # as Flask documents middleware
 
 
 def _add_commands(
-    app: Flask, access: Access, sign_in: SignIn, log: EventLog, audit: AuditTrail
+    app: Flask,
+    access: Access,
+    sign_in: SignIn,
+    *,
+    log: EventLog,
+    collecting: Collecting,
+    audit: AuditTrail,
 ) -> None:
     app.cli.add_command(make_keys_cli(lambda: access.keys, lambda: audit))
-    app.cli.add_command(make_users_cli(lambda: sign_in.users, lambda: sign_in.links))
+    app.cli.add_command(
+        make_users_cli(
+            lambda: sign_in.users,
+            lambda: sign_in.links,
+            lambda: sign_in.live,
+            lambda: sign_in.allowed,
+            lambda: audit,
+        )
+    )
     app.cli.add_command(make_events_cli(lambda: log, lambda name: access.keys.apps.find(name).id))
+    policies = collecting.policies
+    erasing = _make_erasing(access, collecting.set_aside, audit)
+    app.cli.add_command(make_analytics_cli(lambda: erasing, access.keys.apps.find))
+    app.cli.add_command(make_apps_cli(lambda: access.keys.apps, lambda: policies, lambda: audit))
 
 
 def _make_start(
@@ -222,35 +280,64 @@ def _make_access(settings: Settings) -> Access:
 
 
 def _make_sign_in(app: Flask, settings: Settings, access: Access, audit: AuditTrail) -> SignIn:
-    use_session_cookie(app, access.secret)
-    users, sessions = Users(access.database), Sessions()
+    use_session_cookie(app, access.secret, settings.public_url)
+    live, sessions = LiveSessions(access.database), Sessions()
     tokens = UserTokens(access.secret)
+    allowed = Allowed(settings.sign_in_allowed)
     issuer = issuer_settings(settings)
     return SignIn(
-        users=users,
+        users=Users(access.database),
         links=LoginLinks(
             access.database, settings.public_url or f"http://localhost:{settings.port}"
         ),
         tokens=tokens,
         sessions=sessions,
-        current=CurrentUser(users, tokens, sessions),
+        live=live,
+        current=CurrentUser(live, allowed, tokens, sessions),
         audit=audit,
-        issuer=None if issuer is None else Issuer(app, issuer),
-        allowed=settings.sign_in_allowed,
+        issuer=None if issuer is None else _make_issuer(app, issuer),
+        allowed=allowed,
         public_url=settings.public_url,
     )
 
 
-def _make_owner_blueprint(access: Access, sign_in: SignIn) -> Blueprint:
-    return make_owner_blueprint(
-        Owning(
-            apps=access.keys.apps,
-            keys=access.keys,
-            signer=access.signer,
-            audit=sign_in.audit,
-            current=sign_in.current,
-        )
+def _make_issuer(app: Flask, issuer: IssuerSettings) -> "Issuer":
+    from webapp.users.oidc import Issuer
+
+    return Issuer(app, issuer)
+
+
+def _register_owners_blueprints(
+    app: Flask, access: Access, sign_in: SignIn, policies: AppPolicies
+) -> None:
+    """Take the calls of who signs in, and of who then has apps."""
+    owning = Owning(
+        apps=access.keys.apps,
+        keys=access.keys,
+        signer=access.signer,
+        audit=sign_in.audit,
+        current=sign_in.current,
     )
+    app.register_blueprint(make_users_blueprint(sign_in))
+    app.register_blueprint(make_owner_blueprint(owning))
+    app.register_blueprint(make_policy_blueprint(owning, policies))
+
+
+def _make_analytics(
+    settings: Settings, access: Access, sign_in: SignIn, set_aside: HitsSetAside
+) -> Analytics:
+    asked, exported = (access.database.for_reading(make_offload()) for _ in range(2))
+    return Analytics(
+        gate=access.gate,
+        current=sign_in.current,
+        analyst=Analyst(asked, AnswerCache(settings.redis_url)),
+        exported=exported,
+        erasing=_make_erasing(access, set_aside, sign_in.audit),
+    )
+
+
+def _make_erasing(access: Access, set_aside: HitsSetAside, audit: AuditTrail) -> UserErasing:
+    return UserErasing(access.database, Erasure(access.database), set_aside, audit)
 
 
 def _shell_logger(factories: Mapping[str, LoggerFactory]) -> LoggerGroup:
@@ -265,109 +352,36 @@ def _shell_logger(factories: Mapping[str, LoggerFactory]) -> LoggerGroup:
     return group.durable_members if group.durable else group
 
 
-def _first_reader(factories: Iterable[LoggerFactory]) -> LogReader | None:
-    for factory in factories:
-        try:
-            return factory.create_reader()
-        except DestinationNotReadable:
-            continue
-    return None
-
-
-def _retention(settings: Settings, factories: Iterable[LoggerFactory]) -> list[Callable[[], None]]:
-    """Return what deletes old records, for destinations that do not do it themselves."""
-    days = settings.event_retention_days
-    if days is None:
-        return []
-    return [
-        Retention(factory.delete_before, days).run
-        for factory in factories
-        if isinstance(factory, SqlLoggerFactory)
-    ]
-
-
-def _make_factories(
-    app: Flask, settings: Settings, database: Database, clients: list[Callable[[], None]]
-) -> dict[str, LoggerFactory]:
-    """Return the factories by name; what closes a client that none of them owns is appended."""
-    try:
-        return {
-            name: _make_factory(name, app, settings, database, clients)
-            for name in settings.event_loggers
-        }
-    except LoggerLibError as error:
-        raise SettingsInvalid({"EVENT_LOGGERS": f"cannot be used: {error}"}) from error
-
-
-def _make_factory(
-    name: str,
-    app: Flask,
-    settings: Settings,
-    database: Database,
-    clients: list[Callable[[], None]],
-) -> LoggerFactory:
-    if name == "logging":
-        return LoggingLoggerFactory(stream=_own_stderr(), offload=make_offload())
-    if name == "console":
-        return ConsoleLoggerFactory(offload=make_offload())
-    if name == "sql":
-        return SqlLoggerFactory(
-            database.engine, offload=database.offload, spool=_spool_place(settings)
-        )
-    if name == "mongodb":
-        return _mongodb(app, settings, clients)
-    if name == "sentry":
-        return _sentry(settings)
-    # A destination of a third party has variables of its own, which Settings cannot know.
-    return load_factory_class(name).from_settings(os.environ)
-
-
-def _mongodb(
-    app: Flask, settings: Settings, clients: list[Callable[[], None]]
-) -> MongoLoggerFactory:
-    provider = app.json
-    mongo = PyMongo(app, settings.mongo_uri, **CLIENT_OPTIONS)
-    # Flask-PyMongo would have the app's JSON speak BSON.
-    app.json = provider
-    client = mongo.cx
-    assert client is not None  # noqa: S101  PyMongo(app) has connected it
-    clients.append(client.close)
-    collection = client.get_default_database(DATABASE)[COLLECTION]
-    days = settings.event_retention_days
-    return MongoLoggerFactory(
-        collection,
-        spool=_spool_place(settings),
-        keep=None if days is None else timedelta(days=days),
-    )
-
-
-def _spool_place(settings: Settings) -> SpoolPlace:
-    # An offload of its own: the disk must not wait for a database that hangs.
-    return SpoolPlace(settings.home, settings.spool_max_bytes, make_offload())
-
-
-def _sentry(settings: Settings) -> SentryLoggerFactory:
-    dsn = settings.sentry_dsn
-    assert dsn is not None  # noqa: S101  Settings refuses the logger sentry without one
-    return SentryLoggerFactory(dsn, environment=settings.sentry_environment)
-
-
-def _own_stderr() -> TextIO:
-    # A stream of its own on the same descriptor: where its reader stalls, the thread that writes
-    # here holds this stream's lock, and not that of sys.stderr, which everything else prints to.
-    return open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123 - a descriptor
-
-
 def _make_answers(settings: Settings) -> IdempotentAnswers:
     url = settings.redis_url
     return IdempotentAnswers(SharedAnswers(url, KEPT_SECONDS) if url else None)
 
 
-def _make_limits(
-    app: Flask, settings: Settings, access: Access, signed_in: Callable[[], str | None]
-) -> RateLimits:
+def _make_hosts(settings: Settings, rooms: RoomManager, history: History) -> "Hosts | None":
+    if settings.redis_url is None:
+        return None
+    from webapp.hosts.joining import Hosts
+
+    return Hosts(settings.redis_url, rooms, history, HITS_ROOM)
+
+
+def _join(
+    hosts: "Hosts | None", recovering: Recovering, logger: LoggerGroup, promise: Acknowledgement
+) -> "Joined | None":
+    """Return what hears the other hosts; clients that come back to one are told to all."""
+    if hosts is None:
+        return None
+    recovery = recovering.recovery
+    if recovery is None:
+        return hosts.join(logger, promise, lambda _sid: None)
+    recovery.on_taken = hosts.took
+    return hosts.join(logger, promise, recovery.taken)
+
+
+def _make_limits(app: Flask, settings: Settings, access: Access, caller: CurrentUser) -> RateLimits:
     rates = {
         Kind.PUBLISH: settings.rate_limit_publish,
+        Kind.COLLECT: settings.rate_limit_collect,
         Kind.READ: settings.rate_limit_read,
         Kind.TOKENS: settings.rate_limit_tokens,
         Kind.AUTH: settings.rate_limit_auth,
@@ -378,10 +392,17 @@ def _make_limits(
         app,
         {kind: rate for kind, rate in rates.items() if rate is not None},
         gate=access.gate,
-        rules={"events": Kind.PUBLISH, "event_log": Kind.READ, "tokens": Kind.TOKENS},
-        sizes={Kind.PUBLISH: events_in_call},
+        rules={
+            "events": Kind.PUBLISH,
+            "collect": Kind.COLLECT,
+            "event_log": Kind.READ,
+            "analytics": Kind.READ,
+            "rooms": Kind.READ,
+            "tokens": Kind.TOKENS,
+        },
+        sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},
         redis_url=settings.redis_url,
-        signed_in=signed_in,
+        caller=caller,
     )
 
 
@@ -394,18 +415,20 @@ def _make_sockets(
     logger: Logger,
     limits: RateLimits,
     refusals: Refusals,
-) -> SocketServer:
+) -> tuple[SocketServer, SocketHandlers]:
     sockets = SocketServer(
         app,
         rooms,
         max_connections=capacity.max_connections(settings.max_sockets),
         queue_bytes=settings.socket_queue_bytes,
-        origin_allowed=OriginCheck(settings.cors_origins),
+        takes_polling=POLLING in settings.socket_transports,
+        has_peers=settings.redis_url is not None,
+        origin_allowed=OriginCheck(settings.cors_origins, settings.public_url),
         logger=logger,
     )
     sockets.engine.check_connect = limits.check_connect
     is_open = settings.socket_auth is SocketAuth.OPEN
-    SocketHandlers(
+    handlers = SocketHandlers(
         rooms,
         access.gate,
         access.room_tokens,
@@ -414,5 +437,6 @@ def _make_sockets(
         refusals=refusals,
         max_sockets=settings.max_sockets,
         open_app_id=access.keys.apps.ensure(DEFAULT_APP) if is_open else None,
-    ).register(sockets)
-    return sockets
+    )
+    handlers.register(sockets)
+    return sockets, handlers

@@ -1,11 +1,11 @@
 """Leaving in order: sockets told to go, requests answered, loggers flushed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import eventlet
 
-from logger_lib import Logger
 from webapp.errors import Unavailable
 from webapp.realtime.server import SocketServer
 
@@ -22,18 +22,38 @@ CLOSE_END = 0.88
 """What is left then is for all that ends with the process."""
 
 
+class Buffer(Protocol):
+    """What holds something that was taken and is not kept yet."""
+
+    def flush(self, timeout: float) -> bool:
+        """Have what waits written within ``timeout`` seconds; say whether all is kept."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Flush and end within ``timeout`` seconds."""
+        ...
+
+
+class Start(Protocol):
+    """What begins when connections are accepted."""
+
+    def __call__(self, *, is_first: bool) -> None:
+        """Begin."""
+        ...
+
+
 class Drain:
     """Ends the process's work inside a given time. Clients reconnect; nothing taken is dropped."""
 
     def __init__(
         self,
         sockets: SocketServer,
-        logger: Logger,
-        on_serving: Callable[[], None],
+        buffers: Sequence[Buffer],
+        on_serving: Start,
         on_end: Callable[[float], None],
     ) -> None:
         self._sockets = sockets
-        self._logger = logger
+        self._buffers = buffers
         self._on_serving = on_serving
         self._on_end = on_end
         self.draining = False
@@ -43,9 +63,13 @@ class Drain:
         if self.draining:
             raise Unavailable("draining: this process is about to end")
 
-    def serving(self) -> None:
-        """Take note that the worker accepts connections from now on."""
-        self._on_serving()
+    def sockets_open(self) -> int:
+        """Return how many connections of sockets there are."""
+        return len(self._sockets.engine.sockets)
+
+    def serving(self, *, is_first: bool) -> None:
+        """Take note that the worker accepts connections from now on, as the first or not."""
+        self._on_serving(is_first=is_first)
 
     def run(
         self, *, requests_open: Callable[[], int], seconds: float, beat: Callable[[], None]
@@ -59,10 +83,22 @@ class Drain:
         self.draining = True
         self._sockets.close_all()
         answered = _wait_for_quiet(requests_open, started + seconds * REQUESTS_END, beat)
-        flushed = self._logger.flush(_left(started + seconds * FLUSH_END))
-        self._logger.close(_left(started + seconds * CLOSE_END))
+        flushed = self._flush(started + seconds * FLUSH_END)
+        self._close(started + seconds * CLOSE_END)
         self._on_end(_left(started + seconds))
         return answered and flushed
+
+    def _flush(self, until: float) -> bool:
+        # First all are asked, so that they write at the same time; then each is waited for.
+        for buffer in self._buffers:
+            buffer.flush(0.0)
+        flushed = [buffer.flush(_left(until)) for buffer in self._buffers]
+        return all(flushed)
+
+    def _close(self, until: float) -> None:
+        # Of the time each has its share: one that hangs must leave the others some.
+        for left, buffer in zip(range(len(self._buffers), 0, -1), self._buffers, strict=True):
+            buffer.close(_left(until) / left)
 
 
 def _left(until: float) -> float:

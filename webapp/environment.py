@@ -4,35 +4,19 @@
 the ``must_be`` of the variable.
 """
 
-import ipaddress
 import re
-from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
-from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from limits import RateLimitItem, parse
-from marshmallow import Schema, ValidationError, fields, validate
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from marshmallow import Schema, fields, validate
 
-from logger_lib.drivers import DRIVERS
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+from webapp import setting_values
 
 LEAST_SECRET = 32
 """Characters that a secret has at least."""
 
-_LOGGER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+MOST_WORKERS = 64
+
 _SENTRY_ENVIRONMENT = re.compile(r"(?!None$)[^\s/]{1,64}\Z")
-_RATE = re.compile(r"[1-9]\d{0,8}/(?:second|minute|hour|day)")
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
-
-_ALLOWED = re.compile(r"[^@\s]*@[^@\s]+")
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that are this one: what is sent to them goes over no network."""
 
 
 class SocketAuth(StrEnum):
@@ -49,96 +33,6 @@ class EventAck(StrEnum):
     QUEUED = "queued"
 
 
-def directory(value: str) -> Path:
-    """Return the directory that ``value`` names, seen from where the process was started."""
-    # Absolute from the start: the data must not move when something changes the directory.
-    return Path(value).expanduser().absolute()
-
-
-def split(value: str) -> tuple[str, ...]:
-    """Return the parts of a comma list, each once, without the empty ones."""
-    return tuple(dict.fromkeys(part for item in value.split(",") if (part := item.strip())))
-
-
-def _logger_names(value: str) -> tuple[str, ...]:
-    names = split(value)
-    _require(bool(names) and all(_LOGGER_NAME.fullmatch(name) for name in names))
-    return names
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    origins = tuple(origin.lower() for origin in split(value))
-    _require(origins == ("*",) or all(map(_is_origin, origins)))
-    return origins
-
-
-def _is_origin(origin: str) -> bool:
-    scheme, _, host = origin.partition("://")
-    return scheme in {"http", "https"} and _HOST.fullmatch(host) is not None
-
-
-def _issuer(value: str) -> str:
-    parts = urlsplit(value)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    _require(secure and bool(parts.hostname) and not (parts.query or parts.fragment))
-    return value
-
-
-def _public_url(value: str) -> str:
-    origin = value.rstrip("/").lower()
-    _require(_is_origin(origin))
-    return origin
-
-
-def _addresses_allowed(value: str) -> tuple[str, ...]:
-    allowed = tuple(part.lower() for part in split(value))
-    if allowed == ("*",):
-        return ()
-    _require(all(map(_ALLOWED.fullmatch, allowed)))
-    return allowed
-
-
-def _networks(value: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part) for part in split(value))
-    except ValueError as error:
-        raise ValidationError(str(error)) from error
-
-
-def _database_url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError) as error:
-        raise ValidationError(str(error)) from error
-    _require(url.drivername in DRIVERS and url.database not in {None, "", ":memory:"})
-    return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
-
-
-def _url_of(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        try:
-            parts = urlsplit(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        _require(parts.scheme in schemes and bool(parts.netloc or parts.scheme == "unix"))
-        return value
-
-    return parse
-
-
-def _rate(value: str) -> RateLimitItem | None:
-    if value == "off":
-        return None
-    _require(_RATE.fullmatch(value) is not None)
-    return parse(value)
-
-
-def _require(holds: bool) -> None:
-    # The text is never seen: ``Settings`` says what the variable must be instead.
-    if not holds:
-        raise ValidationError("not what it must be")
-
-
 def _about(default: str, must_be: str, why: str) -> dict[str, str]:
     return {"default": default, "must_be": must_be, "why": why}
 
@@ -146,8 +40,8 @@ def _about(default: str, must_be: str, why: str) -> dict[str, str]:
 def _rate_limit(name: str, default: str, why: str) -> fields.Function:
     return fields.Function(
         data_key=name,
-        deserialize=_rate,
-        load_default=_rate(default),
+        deserialize=setting_values.rate,
+        load_default=setting_values.rate(default),
         metadata=_about(
             default, "off, or a number a second, minute, hour or day such as 60/minute", why
         ),
@@ -167,9 +61,21 @@ class Environment(Schema):
             "The port that HTTP and Socket.IO share. Heroku sets it.",
         ),
     )
+    workers = fields.Integer(
+        data_key="WORKERS",
+        load_default=1,
+        validate=validate.Range(1, MOST_WORKERS),
+        metadata=_about(
+            "1",
+            f"a whole number from 1 to {MOST_WORKERS}",
+            "How many processes share the port, each with the sockets that it has accepted: one for"
+            " each core of the machine, less what databases need. More than one need REDIS_URL and"
+            " SOCKET_TRANSPORTS=websocket. WEB_CONCURRENCY and gunicorn -w do not change it.",
+        ),
+    )
     home = fields.Function(
         data_key="HERALD_HOME",
-        deserialize=directory,
+        deserialize=setting_values.directory,
         metadata=_about(
             "./instance",
             "a directory",
@@ -180,7 +86,7 @@ class Environment(Schema):
     )
     event_loggers = fields.Function(
         data_key="EVENT_LOGGERS",
-        deserialize=_logger_names,
+        deserialize=setting_values.logger_names,
         metadata=_about(
             "logging,sql",
             "a comma list of loggers, such as logging,sql",
@@ -198,8 +104,9 @@ class Environment(Schema):
             "stored",
             "stored or queued",
             "stored: a publish is answered when every durable logger (sql, mongodb) has committed"
-            " it, or this host's disk where one is out of reach. queued: it is answered at once,"
-            " and what was not written yet is lost when the process is killed.",
+            " it, or this host's disk where one is out of reach; what is collected, when the"
+            " database or Redis has. queued: both are answered at once, and what was not written"
+            " yet is lost when the process is killed.",
         ),
     )
     spool_max_bytes = fields.Integer(
@@ -224,6 +131,28 @@ class Environment(Schema):
             " they are kept for ever.",
         ),
     )
+    collect_batch_size = fields.Integer(
+        data_key="COLLECT_BATCH_SIZE",
+        load_default=500,
+        validate=validate.Range(1, 10_000),
+        metadata=_about(
+            "500",
+            "a whole number from 1 to 10000",
+            "How many hits are written to the database in one transaction at most; as many that"
+            " wait are written at once.",
+        ),
+    )
+    collect_batch_seconds = fields.Float(
+        data_key="COLLECT_BATCH_SECONDS",
+        load_default=1.0,
+        validate=validate.Range(0.01, 60),
+        metadata=_about(
+            "1.0",
+            "a number of seconds from 0.01 to 60",
+            "How long a hit waits at most for others to be written with, where nobody waits for"
+            " it: with EVENT_ACK=queued, or REDIS_URL.",
+        ),
+    )
     max_sockets = fields.Integer(
         data_key="MAX_SOCKETS",
         load_default=10_000,
@@ -231,8 +160,8 @@ class Environment(Schema):
         metadata=_about(
             "10000",
             "a whole number from 1 to 100000",
-            "How many sockets may be connected at once; the next one is refused, so that publishing"
-            " keeps its memory and file descriptors.",
+            "How many sockets may be connected at once to one process, of which there are WORKERS;"
+            " the next one is refused, so that publishing keeps its memory and file descriptors.",
         ),
     )
     socket_queue_bytes = fields.Integer(
@@ -259,9 +188,33 @@ class Environment(Schema):
             " no other app's events.",
         ),
     )
+    socket_transports = fields.Function(
+        data_key="SOCKET_TRANSPORTS",
+        deserialize=setting_values.transports,
+        load_default=(setting_values.WEBSOCKET, setting_values.POLLING),
+        metadata=_about(
+            "websocket,polling",
+            "websocket, or websocket,polling",
+            "How a socket may connect. A polling client sends many requests, all of which have to"
+            " reach one process: where there are several, take websocket alone, or have the load"
+            " balancer send a client to the same one always. The clients then say io(url,"
+            ' {transports: ["websocket"]}).',
+        ),
+    )
+    recovery_seconds = fields.Integer(
+        data_key="RECOVERY_SECONDS",
+        load_default=120,
+        validate=validate.Range(0, 3600),
+        metadata=_about(
+            "120",
+            "a whole number from 0 to 3600",
+            "How long a client that has asked for it may be away and still get the events that it"
+            " missed, in order. 0 switches that off.",
+        ),
+    )
     cors_origins = fields.Function(
         data_key="CORS_ORIGINS",
-        deserialize=_origins,
+        deserialize=setting_values.origins,
         load_default=(),
         metadata=_about(
             "",
@@ -277,10 +230,16 @@ class Environment(Schema):
         "How many events one API key may publish, such as 60000/minute; those of a batch count one"
         " by one. A call beyond it, as beyond the next ones, is answered 429 with Retry-After.",
     )
+    rate_limit_collect = _rate_limit(
+        "RATE_LIMIT_COLLECT",
+        "off",
+        "How many hits may be collected with one API key; those of a batch count one by one. A key"
+        " that stands in a page is everybody's who sees the page.",
+    )
     rate_limit_read = _rate_limit(
         "RATE_LIMIT_READ",
         "6000/minute",
-        "How many calls that read the log one API key may make.",
+        "How many calls that read the log or the analytics an API key or a session may make.",
     )
     rate_limit_tokens = _rate_limit(
         "RATE_LIMIT_TOKENS",
@@ -290,7 +249,7 @@ class Environment(Schema):
     rate_limit_auth = _rate_limit(
         "RATE_LIMIT_AUTH",
         "30/minute",
-        "How many calls to /auth/ a user may make, and an address that is not signed in.",
+        "How many calls to /auth/ a user may make, and an address, to sign in or without it.",
     )
     rate_limit_connect = _rate_limit(
         "RATE_LIMIT_CONNECT",
@@ -305,7 +264,7 @@ class Environment(Schema):
     )
     trusted_proxies = fields.Function(
         data_key="TRUSTED_PROXIES",
-        deserialize=_networks,
+        deserialize=setting_values.networks,
         load_default=(),
         metadata=_about(
             "",
@@ -317,7 +276,7 @@ class Environment(Schema):
     )
     database_url = fields.Function(
         data_key="DATABASE_URL",
-        deserialize=_database_url,
+        deserialize=setting_values.database_url,
         metadata=_about(
             "sqlite:///<HERALD_HOME>/herald.db",
             "postgres://, mysql://, mariadb:// or sqlite:/// with the name of a database or file",
@@ -327,7 +286,7 @@ class Environment(Schema):
     )
     mongo_uri = fields.Function(
         data_key="MONGO_URI",
-        deserialize=_url_of("mongodb", "mongodb+srv"),
+        deserialize=setting_values.url_of("mongodb", "mongodb+srv"),
         load_default=None,
         metadata=_about(
             "",
@@ -337,19 +296,22 @@ class Environment(Schema):
     )
     redis_url = fields.Function(
         data_key="REDIS_URL",
-        deserialize=_url_of("redis", "rediss", "unix"),
+        deserialize=setting_values.url_of("redis", "rediss", "unix"),
         load_default=None,
         metadata=_about(
             "",
             "a redis://, rediss:// or unix:// address",
-            "The Redis that hosts share: an Idempotency-Key answered by one is answered alike by"
-            " all, and rate limits count what all get. Without it each host remembers its own"
-            " answers and counts for itself.",
+            "The Redis that hosts share, 6.2 or later: an event posted to one host reaches the "
+            "sockets of all, an Idempotency-Key answered by one is answered alike by all, and "
+            "rate limits count what all get. Hits go through it to the database: python -m "
+            "webapp.collect.worker has to run then, and Redis to keep its data (appendonly yes). "
+            "Without it a host hears no other, remembers its own answers, counts for itself and "
+            "writes its hits.",
         ),
     )
     sentry_dsn = fields.Function(
         data_key="SENTRY_DSN",
-        deserialize=_url_of("https", "http"),
+        deserialize=setting_values.url_of("https", "http"),
         load_default=None,
         metadata=_about(
             "",
@@ -381,19 +343,20 @@ class Environment(Schema):
     )
     public_url = fields.Function(
         data_key="PUBLIC_URL",
-        deserialize=_public_url,
+        deserialize=setting_values.public_url,
         load_default=None,
         metadata=_about(
             "",
             "https:// or http:// with a host and no path, such as https://herald.example.com",
             "The address at which people reach Herald, for sign-in links and the address to which"
-            " an issuer sends them back. Unset, the link names localhost, and the issuer is given"
-            " the host of the request.",
+            " an issuer sends them back. It is then Herald's own origin, and says whether its"
+            " cookie goes over HTTPS alone. Unset, the link names localhost, and all else is taken"
+            " from the host of the request.",
         ),
     )
     oidc_issuer = fields.Function(
         data_key="OIDC_ISSUER",
-        deserialize=_issuer,
+        deserialize=setting_values.issuer,
         load_default=None,
         metadata=_about(
             "",
@@ -429,7 +392,7 @@ class Environment(Schema):
     )
     sign_in_allowed = fields.Function(
         data_key="SIGN_IN_ALLOWED",
-        deserialize=_addresses_allowed,
+        deserialize=setting_values.addresses_allowed,
         load_default=(),
         metadata=_about(
             "",

@@ -9,6 +9,8 @@ HeraldError
 ├── CallInProgress       409  another host is at the same Idempotency-Key; says when to come back
 ├── AppNameTaken         409  the owner has an app of this name
 ├── LimitReached         409  as many as there may be are there
+├── BodyTooLarge         413  the body has more bytes than the call takes
+├── TimeZoneFixed        409  the app has hits, and their days are those of its time zone
 ├── UnsupportedMedia     415  the body is not announced as JSON
 ├── ValidationFailed     422  by field
 ├── IdempotencyKeyReused 422  the Idempotency-Key came with another body before
@@ -121,6 +123,20 @@ class LimitReached(HeraldError):
 
     status = 409
     code = "limit_reached"
+
+
+class BodyTooLarge(HeraldError):
+    """The body has more bytes than this call takes, although fewer than others may have."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class TimeZoneFixed(HeraldError):
+    """The app has hits: in another time zone they would be of other days."""
+
+    status = 409
+    code = "time_zone_fixed"
 
 
 class UnsupportedMedia(HeraldError):

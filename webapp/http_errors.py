@@ -1,5 +1,6 @@
 """One form for every error that leaves over HTTP."""
 
+import json
 import traceback
 
 import orjson
@@ -23,9 +24,20 @@ HTTP_MESSAGES = {
 }
 
 
+def json_bytes(value: JsonObject) -> bytes:
+    """Return ``value`` as JSON."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # What no event may have and other programs log: integers beyond 64 bits, halves of
+        # characters, hundreds of levels. NaN is null for both.
+        plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(plain).encode()
+
+
 def json_response(body: JsonObject, status: int = 200) -> Response:
     """Return ``body`` as a JSON response."""
-    return Response(orjson.dumps(body), status, content_type="application/json")
+    return Response(json_bytes(body), status, content_type="application/json")
 
 
 def refused(error: HeraldError) -> Response:

@@ -38,13 +38,23 @@ def read_json(request: Request, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     ``ValidationFailed`` (an integer of hundreds of digits) and, beyond ``MAX_BODY_BYTES``,
     Werkzeug's ``RequestEntityTooLarge``. Of duplicate keys the last wins.
     """
+    return parse_json(read_raw(request), max_depth=max_depth)
+
+
+def read_raw(request: Request, *also: str) -> bytes:
+    """Return the body of ``request`` as it is, which is declared as JSON or one of ``also``.
+
+    Raises ``UnsupportedMedia`` and ``RequestEntityTooLarge`` as above.
+    """
     # What nearly everyone sends, first: to take a media type apart costs more than all else here.
-    if request.environ.get("CONTENT_TYPE") != "application/json" and not request.is_json:
+    if request.environ.get("CONTENT_TYPE") != "application/json" and not (
+        request.is_json or request.mimetype in also
+    ):
         raise UnsupportedMedia("send the body as JSON, with 'Content-Type: application/json'")
     raw = request.get_data()
     if len(raw) == MAX_BODY_BYTES and request.content_length is None and _goes_on(request):
         raise RequestEntityTooLarge
-    return parse_json(raw, max_depth=max_depth)
+    return raw
 
 
 def _goes_on(request: Request) -> bool:

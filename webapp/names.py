@@ -12,10 +12,38 @@ MAX_NAME = 200
 MAX_ROOMS = 100
 """How many rooms one call may name."""
 
+LONGEST_ID = 36
+
 MAX_UNKNOWN = 20
 """How many keys that a call does not take are named: a body has room for 100,000."""
 
+OWN = "herald:"
+"""What the names of Herald's own rooms and events begin with."""
+
+HITS_ROOM = f"{OWN}hits"
+"""The room in which an app's hits are shown as they come, to who may read them."""
+
+PRESENCE = f"{OWN}presence:"
+"""Before a room's name: the room in which is told who joins and leaves that one."""
+
+
+def watched_by(room: str) -> str | None:
+    """Return the name of the room whose comings and goings are told in ``room``, if they are."""
+    watched = room.removeprefix(PRESENCE)
+    return watched if room.startswith(PRESENCE) and watched and not is_own(watched) else None
+
+
+def is_own(name: str) -> bool:
+    """Say whether ``name`` is that of a room or an event of Herald's own."""
+    return name.startswith(OWN)
+
+
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def has_control_character(value: str) -> bool:
+    """Say whether ``value`` would not stay on one line, or is not shown as it is."""
+    return _CONTROL_CHARACTER.search(value) is not None
 
 
 def plain_name(value: str) -> None:
@@ -24,14 +52,26 @@ def plain_name(value: str) -> None:
         raise ValidationError("Must not be empty.")
     if len(value) > MAX_NAME:
         raise ValidationError(f"Must have at most {MAX_NAME} characters.")
-    if _CONTROL_CHARACTER.search(value):
+    if has_control_character(value):
         raise ValidationError("Must have no control characters.")
+
+
+def publishable_name(value: str) -> None:
+    """Raise ``ValidationError`` unless an event or a room that is published to may be called so."""
+    plain_name(value)
+    if value.startswith(OWN):
+        raise ValidationError(f"Must not begin with {OWN} as Herald's own events and rooms do.")
 
 
 def with_few_unknown(body: JsonObject, known: Collection[str]) -> JsonObject:
     """Return ``body`` with all of its ``known`` keys, and with no more others than are named."""
     unknown = islice((key for key in body if key not in known), MAX_UNKNOWN)
     return {key: body[key] for key in (*(key for key in known if key in body), *unknown)}
+
+
+def may_be_id(value: str) -> bool:
+    """Say whether ``value`` can be an id that was made here: not all texts can be asked for."""
+    return len(value) <= LONGEST_ID and value.isascii() and value.isprintable()
 
 
 class TextsField(fields.Field[list[str]]):

@@ -13,7 +13,7 @@ from logger_lib.offload import Offload, inline
 
 Result = TypeVar("Result")
 
-THREADS = 8
+THREADS = 10
 """More than there are offloads, each of which uses one at a time. What one batch took once, the C
 library keeps for each thread for good: with eventlet's twenty that were 70 MiB."""
 

@@ -26,10 +26,14 @@ Headers = list[tuple[str, str]]
 
 
 class OriginCheck:
-    """Allows Herald's own origin and those of ``CORS_ORIGINS``."""
+    """Allows Herald's own origin and those of ``CORS_ORIGINS``.
 
-    def __init__(self, origins: Sequence[str]) -> None:
+    Its own is ``public_url``; without one, whatever host the caller has asked for.
+    """
+
+    def __init__(self, origins: Sequence[str], public_url: str | None = None) -> None:
         self._origins = frozenset(origins)
+        self._own = public_url
 
     @property
     def allows_any(self) -> bool:
@@ -43,7 +47,7 @@ class OriginCheck:
         """
         if origin is None or self.allows_any:
             return True
-        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+        own = self._own or f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
         return origin.lower() in self._origins or origin.lower() == own.lower()
 
 

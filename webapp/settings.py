@@ -9,7 +9,8 @@ from pathlib import Path
 
 from limits import RateLimitItem
 
-from webapp.environment import Environment, EventAck, Network, SocketAuth, directory, split
+from webapp.environment import Environment, EventAck, SocketAuth
+from webapp.setting_values import WEBSOCKET, Network, directory, split
 
 
 class CannotStart(Exception):
@@ -43,6 +44,7 @@ class Settings:
     """What the environment says, parsed. Values that hold credentials stay out of ``repr()``."""
 
     port: int
+    workers: int
     home: Path
     event_loggers: tuple[str, ...]
     event_ack: EventAck
@@ -50,13 +52,19 @@ class Settings:
     """For each durable logger."""
     event_retention_days: int | None
     """None: for ever."""
+    collect_batch_size: int
+    collect_batch_seconds: float
     max_sockets: int
     socket_queue_bytes: int
     socket_auth: SocketAuth
+    socket_transports: tuple[str, ...]
+    recovery_seconds: int
+    """0: nobody recovers."""
     cors_origins: tuple[str, ...]
     """Origins beside Herald's own that a browser may call from; ``("*",)`` is any."""
     rate_limit_publish: RateLimitItem | None
     """None, of this as of the next ones: as many as come."""
+    rate_limit_collect: RateLimitItem | None
     rate_limit_read: RateLimitItem | None
     rate_limit_tokens: RateLimitItem | None
     rate_limit_auth: RateLimitItem | None
@@ -130,7 +138,28 @@ def _problems_between(given: Mapping[str, str]) -> dict[str, str]:
     for logger, needs in (("mongodb", "MONGO_URI"), ("sentry", "SENTRY_DSN")):
         if needs not in given and logger in split(given.get("EVENT_LOGGERS", "")):
             problems["EVENT_LOGGERS"] = f"names {logger}, which needs {needs}"
-    return problems | _problems_of_issuer(given)
+    return problems | _problems_of_workers(given) | _problems_of_issuer(given)
+
+
+def _problems_of_workers(given: Mapping[str, str]) -> dict[str, str]:
+    if not _is_several(given.get("WORKERS", "1")):
+        return {}
+    problems = {}
+    if "REDIS_URL" not in given:
+        problems["REDIS_URL"] = (
+            "must be set where WORKERS is more than 1: by it they hear each other"
+        )
+    if split(given.get("SOCKET_TRANSPORTS", "").lower()) != (WEBSOCKET,):
+        problems["SOCKET_TRANSPORTS"] = (
+            "must be websocket where WORKERS is more than 1: each request of a polling client would"
+            " reach another one"
+        )
+    return problems
+
+
+def _is_several(workers: str) -> bool:
+    # What is no number at all is told as such.
+    return workers.isdecimal() and int(workers) > 1
 
 
 def _problems_of_issuer(given: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ know how to refuse. What is answered here, and how, is the same.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import orjson
@@ -34,26 +34,35 @@ Flask. Nothing is changed but what a rate limit has counted."""
 
 _ACCEPTED = "202 ACCEPTED"
 _JSON = ("Content-Type", "application/json")
+JSON_ONLY = frozenset({"application/json"})
+
+
+class Route(NamedTuple):
+    """What is looked at on the short way, of the calls of ``POST`` to one path."""
+
+    prepare: Prepare
+    media: frozenset[str] = JSON_ONLY
+    """The values of ``Content-Type`` with which it is; any other is Flask's to take apart."""
 
 
 class ShortWay:
-    """WSGI middleware in front of ``rest``: answers good calls of ``POST path`` with a 202.
+    """WSGI middleware around ``app``: answers good calls of the paths in ``routes`` with a 202.
 
     What fails after the preparation is not tried again: its error is answered by ``app``'s own
     error handlers.
     """
 
-    def __init__(self, app: Flask, path: str, prepare: Prepare) -> None:
+    def __init__(self, app: Flask, routes: Mapping[str, Route]) -> None:
         self._app = app
-        self._path = path
-        self._prepare = prepare
+        self._routes = dict(routes)
         self._rest: WSGIApplication = app.wsgi_app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the call, or have Flask do it."""
-        if environ["PATH_INFO"] != self._path or environ["REQUEST_METHOD"] != "POST":
+        route = self._routes.get(environ["PATH_INFO"])
+        if route is None or environ["REQUEST_METHOD"] != "POST":
             return self._rest(environ, start_response)
-        prepared = self._prepared(environ)
+        prepared = _prepared(route, environ)
         if prepared is None:
             return self._rest(environ, start_response)
         try:
@@ -66,10 +75,11 @@ class ShortWay:
         start_response(_ACCEPTED, [_JSON, ("Content-Length", str(len(body))), *prepared.headers])
         return [body]
 
-    def _prepared(self, environ: WSGIEnvironment) -> Prepared | None:
-        body = environ["wsgi.input"]
-        # Where a body is still to be read it is Flask's to bound; our own worker has it whole.
-        if type(body) is not io.BytesIO or environ.get("CONTENT_TYPE") != "application/json":
-            return None
-        raw = body.getvalue()
-        return self._prepare(environ, raw) if len(raw) <= MAX_BODY_BYTES else None
+
+def _prepared(route: Route, environ: WSGIEnvironment) -> Prepared | None:
+    body = environ["wsgi.input"]
+    # Where a body is still to be read it is Flask's to bound; our own worker has it whole.
+    if type(body) is not io.BytesIO or environ.get("CONTENT_TYPE") not in route.media:
+        return None
+    raw = body.getvalue()
+    return route.prepare(environ, raw) if len(raw) <= MAX_BODY_BYTES else None

@@ -10,14 +10,16 @@ from webapp.access.first_key import first_key
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.banner import banner
+from webapp.patching import load_resolver
 from webapp.settings import Settings
+from webapp.users.issuer import issuer_settings
 
 LAST_USED_SECONDS = 60.0
 """How often it is written down when keys were last used."""
 
 
 class Start:
-    """Prepares the destinations of the log and greets the operator.
+    """Prepares the destinations of the log, and greets the operator where that was not done yet.
 
     With the embedded database the greeting has the first key, and a link to sign in with.
     """
@@ -41,12 +43,21 @@ class Start:
         self._login_link = login_link
         self._show = show or _print
 
-    def __call__(self) -> None:
-        """Begin; what takes long or may fail goes on in green threads of its own."""
+    def __call__(self, *, is_first: bool) -> None:
+        """Begin; what takes long or may fail goes on in green threads of its own.
+
+        ``is_first`` is the worker that is to greet.
+        """
+        if _names_hosts(self._settings):
+            load_resolver()
         for factory in self._factories:
             eventlet.spawn(_prepare, factory)
         for loop in self._background:
             eventlet.spawn(loop)
+        if is_first:
+            self._greet()
+
+    def _greet(self) -> None:
         # With a database server, stdout ends up in somebody's log: no place for what opens doors.
         is_own_terminal = self._settings.database_url.startswith("sqlite")
         key = first_key(self._keys) if is_own_terminal else None
@@ -67,6 +78,11 @@ class Start:
             sys.stderr.write(
                 f"Herald: when keys were last used is not recorded: {type(error).__name__}.\n"
             )
+
+
+def _names_hosts(settings: Settings) -> bool:
+    named = (settings.redis_url, settings.mongo_uri, settings.sentry_dsn, issuer_settings(settings))
+    return any(named)
 
 
 def _prepare(factory: LoggerFactory) -> None:

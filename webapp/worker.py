@@ -1,4 +1,4 @@
-"""Herald's Gunicorn worker: one process, one event loop, HTTP and WebSocket on one port.
+"""Herald's Gunicorn worker: a process with one event loop, for HTTP and WebSocket on one port.
 
 Gunicorn 26 removed its eventlet worker, so this is one of our own (``worker_class`` in
 ``gunicorn.conf.py``). It patches before the app is imported, has each connection served by
@@ -30,6 +30,8 @@ from gunicorn.workers.base import Worker
 from webapp.http.connection import HttpConnection
 from webapp.http.service import Address, HttpService
 from webapp.http.stream import ClientStream
+from webapp.loads import Loads
+from webapp.patching import patch
 from webapp.settings import CannotStart
 
 if TYPE_CHECKING:  # Gunicorn's master imports this module before anything is patched
@@ -40,6 +42,12 @@ DRAIN = "herald.drain"
 
 ACCEPT_PAUSE = 0.1
 """Seconds until the next try to accept after it failed: out of descriptors, as a rule."""
+
+ACCEPTS_A_TURN = 8
+"""How many connections are accepted before others get their turn, other workers among them."""
+
+YIELD_SECONDS = 0.005
+"""How long a connection is left to the other workers by one that has more than they have."""
 
 WORKER_BOOT_ERROR = 3
 """The exit code by which Gunicorn's master knows that another try would fail alike."""
@@ -67,8 +75,14 @@ SPARE_DESCRIPTORS = 200
 class Drainable(Protocol):
     """What the worker asks of the app that it serves."""
 
-    def serving(self) -> None:
-        """Take note that connections are accepted from now on."""
+    def sockets_open(self) -> int:
+        """Return how many connections the app keeps, beside those that are served just now."""
+
+    def serving(self, *, is_first: bool) -> None:
+        """Take note that connections are accepted from now on, ``is_first``: for the first time.
+
+        That is where no worker of this start has done so before.
+        """
 
     def run(
         self, *, requests_open: Callable[[], int], seconds: float, beat: Callable[[], None]
@@ -79,13 +93,19 @@ class Drainable(Protocol):
 class EventletWorker(Worker):
     """Serves each connection in a green thread; at most ``worker_connections`` at once."""
 
+    loads = Loads()
+    """Of all workers that this process has started or was started with."""
+
     def init_process(self) -> None:
         """Patch, then load the app: what it imports must see the patched modules."""
-        eventlet.monkey_patch()
+        patch()
         hubs.use_hub()
         keep_to_one_arena()
         raise_descriptor_limit(self.cfg.worker_connections + SPARE_DESCRIPTORS)
         self.accept_failures = 0
+        self.yielded = 0
+        # Nothing of what is loaded now is garbage; to look through it takes a tenth of the start.
+        gc.disable()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -103,11 +123,12 @@ class EventletWorker(Worker):
         acceptors = [
             eventlet.spawn(self._accept_forever, listener, pool) for listener in self.sockets
         ]
-        self._app_drain().serving()
+        self._app_drain().serving(is_first=self.age == 1)
         settle_garbage_collector()
         sys.setswitchinterval(SWITCH_SECONDS)
         while self.alive:
             self.notify()
+            self._tell_load(pool)
             self._wait_for_signal(1.0)
             self._end_if_requests_suffice()
         self._stop(acceptors, pool)
@@ -128,15 +149,32 @@ class EventletWorker(Worker):
 
     def _accept_forever(self, listener: BaseSocket, pool: GreenPool) -> None:
         accepting, name = GreenSocket(listener.sock), listener.sock.getsockname()
+        accepting.setblocking(False)
         while True:
             try:
-                client, address = accepting.accept()
+                hubs.trampoline(accepting.fileno(), read=True)
+                self._accept_some(accepting, name, pool)
+            except BlockingIOError:
+                continue  # another worker was there first, or no more are waiting
             except OSError as error:
                 # Whatever it was, nobody would notice an acceptor that has died of it.
                 self._say_cannot_accept(error)
                 eventlet.sleep(ACCEPT_PAUSE)
-                continue
-            pool.spawn(self._serve, client, name, address)
+
+    def _accept_some(self, accepting: GreenSocket, name: Address, pool: GreenPool) -> None:
+        most = ACCEPTS_A_TURN
+        if self.loads.is_ahead(self._tell_load(pool)):
+            self.yielded += 1
+            eventlet.sleep(YIELD_SECONDS)
+            most = 1
+        for _ in range(most):
+            client, address = accepting.accept()
+            pool.spawn(self._serve, GreenSocket(client), name, address)
+
+    def _tell_load(self, pool: GreenPool) -> int:
+        load = pool.running() + self._app_drain().sockets_open()
+        self.loads.tell(self.age, load)
+        return load
 
     def _serve(self, client: GreenSocket, listener: Address, address: Address) -> None:
         environ = self.http.environ_of(listener, address)
@@ -154,6 +192,7 @@ class EventletWorker(Worker):
 
     def _stop(self, acceptors: list[GreenThread[None]], pool: GreenPool) -> None:
         end_within(self.cfg.graceful_timeout * EXIT_SHARE)
+        self.loads.forget(self.age)
         for acceptor in acceptors:
             acceptor.kill()
         for listener in self.sockets:
@@ -211,6 +250,7 @@ def settle_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.enable()
 
 
 def keep_to_one_arena() -> None:

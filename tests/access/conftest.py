@@ -1,6 +1,5 @@
 """A migrated SQLite database, a clock that stands still, and what is built on them."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import event
 
-from logger_lib.offload import inline
+from tests.services.migrated import migrated_file
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
+from webapp.access.rate_limits import Claim
 from webapp.access.tokens import KeySigner
 from webapp.storage.database import Database
 
@@ -57,21 +57,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy: migrating takes longer than most tests here."""
-    path = tmp_path_factory.mktemp("migrated") / "herald.db"
-    made = Database(f"sqlite:///{path}", inline)
-    made.migrate()
-    made.close()
-    return path
-
-
 @pytest.fixture
-def database(home: Path, offloading: Offloading, migrated_file: Path) -> Iterator[Database]:
-    home.mkdir()
-    shutil.copy(migrated_file, home)
-    made = Database(f"sqlite:///{home}/herald.db", offloading)
+def database(home: Path, offloading: Offloading) -> Iterator[Database]:
+    made = Database(migrated_file(home / "herald.db"), offloading)
     yield made
     made.close()
 
@@ -99,3 +87,15 @@ def keys(database: Database, signer: KeySigner, clock: Clock) -> ApiKeys:
 @pytest.fixture
 def gate(keys: ApiKeys, signer: KeySigner, clock: Clock) -> Gate:
     return Gate(keys, signer, clock, clock)
+
+
+class Nobody:
+    """Who is not signed in."""
+
+    def claim(self) -> Claim | None:
+        """Nobody says anything."""
+        return None
+
+    def user_id(self) -> str | None:
+        """Nobody is signed in."""
+        return None

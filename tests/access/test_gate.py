@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from tests.access.conftest import Clock, Offloading
 from webapp.access import gate as gate_module
-from webapp.access.gate import PATIENCE_SECONDS, Caller, Gate, GateCounts
+from webapp.access.gate import MAX_AHEAD, PATIENCE_SECONDS, Caller, Gate, GateCounts
 from webapp.access.keys import ApiKeys, IssuedKey
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeyClaims, KeySigner
@@ -80,6 +81,66 @@ def test_a_verdict_saves_the_query(
     clock.now += 1
     gate.admit(issued.token, Scope.PUBLISH)
     assert len(statements) == 2
+
+
+def test_the_verdict_on_a_busy_key_is_renewed_ahead(
+    gate: Gate, issued: IssuedKey, clock: Clock
+) -> None:
+    """Calls that come all the time never wait for a look: it is made before the second is over."""
+    gate.admit(issued.token, Scope.PUBLISH)
+    threads = threading.active_count()
+    for _ in range(3):
+        clock.now += 0.6
+        assert gate.known(issued.token, Scope.PUBLISH) is not None
+        _until(lambda: threading.active_count() == threads)
+    assert gate.counts() == GateCounts(hits=3, misses=4, stale=0, refused=0)
+
+
+def test_looks_ahead_are_bounded(
+    gate: Gate, keys: ApiKeys, offloading: Offloading, clock: Clock
+) -> None:
+    """Five are under way at most; the calls of all other keys go on with what is known."""
+    tokens = [keys.issue("shop", _PUBLISH).token for _ in range(MAX_AHEAD + 4)]
+    for token in tokens:
+        gate.admit(token, Scope.PUBLISH)
+    clock.now += 0.6
+    threads, opened = threading.active_count(), threading.Event()
+    offloading.before = lambda: _until(opened.is_set)
+    for _ in range(2):
+        assert all(gate.known(token, Scope.PUBLISH) for token in tokens)
+    assert gate.counts().misses == len(tokens) + MAX_AHEAD
+    opened.set()
+    _until(lambda: threading.active_count() == threads)
+    # There is room again.
+    assert all(gate.known(token, Scope.PUBLISH) for token in tokens)
+    assert gate.counts().misses == len(tokens) + MAX_AHEAD + 4
+    _until(lambda: threading.active_count() == threads)
+
+
+def test_a_slow_look_does_not_undo_a_newer_one(
+    *, gate: Gate, keys: ApiKeys, issued: IssuedKey, database: Database, clock: Clock
+) -> None:
+    """What was read before a revocation counts no more after a look that has seen it."""
+    gate.admit_key(issued.key.id, Scope.PUBLISH)
+    clock.now += 1
+    threads, opened = threading.active_count(), threading.Event()
+    slow = [opened]
+
+    def after_reading(*_given: str) -> None:
+        if slow:
+            opened = slow.pop()
+            _until(opened.is_set)
+
+    event.listen(database.engine, "after_cursor_execute", after_reading)
+    gate.admit_key(issued.key.id, Scope.PUBLISH)
+    _until(lambda: not slow)
+    keys.revoke(issued.key.id)
+    clock.now += 0.1
+    _message(gate, issued.token)
+    opened.set()
+    _until(lambda: threading.active_count() == threads)
+    with pytest.raises(Unauthorized):
+        gate.admit_key(issued.key.id, Scope.PUBLISH)
 
 
 def test_a_revoked_key_does_not_hammer_the_database(

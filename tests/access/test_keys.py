@@ -9,12 +9,15 @@ import pytest
 
 from logger_lib.offload import inline
 from tests.access.conftest import Clock, Offloading
+from webapp.access import keys as keys_module
+from webapp.access.apps import MAX_APPS, AppDetails
 from webapp.access.first_key import first_key
 from webapp.access.keys import ApiKeys, IssuedKey
 from webapp.access.scopes import Scope, ScopesInvalid, format_scopes, parse_scopes
 from webapp.access.tokens import KeySigner
-from webapp.errors import NotFound, ValidationFailed
+from webapp.errors import LimitReached, NotFound, ValidationFailed
 from webapp.storage.database import Database
+from webapp.users.users import Identity, Users
 
 _READ = frozenset({Scope.READ})
 
@@ -43,6 +46,46 @@ def test_the_life_of_a_key(any_database: Database, signer: KeySigner, clock: Clo
     found = keys.find(key.id)
     assert found is not None
     assert (found.revoked_at, found.last_used_at) == (now, now)
+
+
+def test_names_are_told_apart(any_database: Database, signer: KeySigner) -> None:
+    """On each database apps whose names differ in a capital letter are different apps."""
+    keys = ApiKeys(any_database, signer)
+    ids = [keys.apps.ensure(name) for name in ("Shop", "shop", "Shóp", "Shop")]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+    for nothing in ("SHOP", "\0", "\udcff", ""):
+        with pytest.raises(NotFound):
+            keys.apps.find(nothing)
+        with pytest.raises(NotFound):
+            keys.revoke(nothing)
+
+
+def test_no_key_hides_behind_others(
+    any_database: Database, signer: KeySigner, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A good key is listed however many came after it; of those that ended the last are kept."""
+    monkeypatch.setattr(keys_module, "_MOST_LISTED", 5)
+    monkeypatch.setattr(keys_module, "MOST_ENDED", 8)
+    keys = ApiKeys(any_database, signer, clock)
+    good = keys.issue("shop", _READ).key
+    first = keys.issue("shop", _READ).key
+    tomorrow = datetime.fromtimestamp(clock.now, UTC) + timedelta(days=1)
+    expired = keys.issue("shop", _READ, expires=tomorrow).key
+    other = keys.issue("blog", _READ).key
+    keys.revoke(other.id)
+    keys.revoke(first.id)
+    clock.now += 2 * 86_400
+    ended = []
+    for _ in range(9):
+        clock.now += 1
+        ended.append(keys.issue("shop", _READ).key.id)
+        keys.revoke(ended[-1])
+    assert [key.id for key in keys.list_for(good.app_id)] == [good.id, *ended[-4:]]
+    kept = [key.id for key in keys.list_keys("shop")]
+    assert kept == [good.id, *ended]  # the last one was issued when there were eight
+    assert (keys.find(first.id), keys.find(expired.id)) == (None, None)
+    assert keys.find(other.id) is not None
 
 
 def test_the_token_is_not_kept_nor_shown(keys: ApiKeys) -> None:
@@ -131,6 +174,43 @@ def test_of_starts_at_once_one_makes_the_first_key(
         thread.join()
     assert len(tokens) == 4
     assert len([token for token in tokens if token]) == len(keys.list_keys()) == 1
+
+
+def _at_once(calls: int, call: Callable[[int], AppDetails | IssuedKey]) -> int:
+    """Make so many calls at the same moment; return how many were refused by a limit."""
+    barrier, refused = threading.Barrier(calls), []
+
+    def make(number: int) -> None:
+        barrier.wait(10)
+        try:
+            call(number)
+        except LimitReached:
+            refused.append(number)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(refused)
+
+
+def test_limits_hold_for_calls_at_once(any_database: Database, signer: KeySigner) -> None:
+    """On each database, of calls at the same moment as many get an app, or a key, as there may be.
+
+    Another owner, and another app, is not concerned.
+    """
+    keys = ApiKeys(any_database, signer)
+    users = Users(any_database)
+    ada, bob = (users.sign_in(Identity("https://i.example", name)).id for name in ("ada", "bob"))
+    app = keys.apps.register("first", "", ada)
+    for number in range(MAX_APPS - 4):
+        keys.apps.register(f"app {number}", "", ada)
+    assert _at_once(8, lambda number: keys.apps.register(f"new {number}", "", ada)) == 5
+    assert len(keys.apps.list_of(ada)) == MAX_APPS
+    assert _at_once(8, lambda _: keys.issue_for(app.id, _READ, most=3)) == 5
+    assert len(keys.list_for(app.id)) == 3
+    keys.issue_for(keys.apps.register("first", "", bob).id, _READ, most=1)
 
 
 def test_scopes_are_read_and_written() -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from flask import Flask, request
+from flask import Flask
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from socketio.exceptions import ConnectionError as CannotConnect
 
 from logger_lib import JsonObject, uuid7
-from logger_lib.destinations.memory import MemoryLoggerFactory
-from tests.access.conftest import Clock
+from tests.access.conftest import Clock, Nobody
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.redis_server import RedisServer
 from tests.services.socket_client import SocketClient
@@ -21,12 +20,14 @@ from tests.web.conftest import refusal
 from webapp.access import windows as windows_module
 from webapp.access.address import THIS_HOST, address_group
 from webapp.access.gate import Gate
+from webapp.access.keys import ApiKeys
 from webapp.access.meter import Meter
 from webapp.access.rate_limits import Kind, RateLimits
 from webapp.access.scopes import Scope
 from webapp.access.tokens import KeyClaims, KeySigner
-from webapp.access.windows import ANSWER_SECONDS, Windows
-from webapp.http_errors import register_error_handlers
+from webapp.access.windows import Windows
+from webapp.errors import TooManyRequests, Unauthorized
+from webapp.prompt_redis import ANSWER_SECONDS
 
 EVENT: JsonObject = {"event": "a", "data": {}}
 HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -274,7 +275,7 @@ def test_hosts_share_their_limits(tmp_path: Path) -> None:
             assert time.monotonic() - began < 10 * ANSWER_SECONDS
             assert told(one.post("/events", EVENT, other)) == (6, 5)
             printed = two.log_text()
-            assert printed.count("Redis does not answer") == 1
+            assert printed.count("each host counts its own for the rate limits") == 1
             redis.thaw()
             wait_until(
                 lambda: told(two.post("/events", EVENT, other))[1] <= 4, "counting in Redis again"
@@ -291,28 +292,42 @@ def test_redis_gone() -> None:
     windows.close()
 
 
-def test_who_is_signed_in_counts(gate: Gate) -> None:
-    """Under /auth/ users count for themselves, and everybody else for their address."""
-    app = Flask("app")
-    register_error_handlers(app, MemoryLoggerFactory().create_logger("server"))
-    RateLimits(
-        app,
-        {Kind.AUTH: RateLimitItemPerMinute(2)},
+def test_a_good_key_that_was_idle(
+    gate: Gate, keys: ApiKeys, clock: Clock, statements: list[str]
+) -> None:
+    """Behind an address that spent its bad keys, one that was good a day ago is looked at, once.
+
+    Nobody who shares an address with an attacker is locked out, and a key that was revoked since
+    is not let through: after the look that finds out it is one of the bad ones.
+    """
+    limits = RateLimits(
+        Flask("app"),
+        {Kind.REFUSED: RateLimitItemPerMinute(1)},
         gate=gate,
         rules={},
         sizes={},
         redis_url=None,
-        signed_in=lambda: request.headers.get("X-User"),
+        caller=Nobody(),
     )
-    app.add_url_rule("/auth/x", view_func=lambda: "here")
-    client = app.test_client()
-
-    def statuses(**headers: str) -> list[int]:
-        return [client.get("/auth/x", headers=headers).status_code for _ in range(3)]
-
-    assert statuses(**{"X-User": "ann"}) == [200, 200, 429]
-    assert statuses(**{"X-User": "bob"}) == [200, 200, 429]
-    assert statuses() == [200, 200, 429]
+    good, revoked = (keys.issue("shop", frozenset({Scope.PUBLISH})) for _ in range(2))
+    for key in (good, revoked):
+        gate.admit(key.token, Scope.PUBLISH)
+    keys.revoke(revoked.key.id)
+    clock.now += 86_400
+    limits.note_bad_key("198.51.100.1")
+    del statements[:]
+    for token in (f"{good.token[:-9]}AAAAAAAAA", keys.issue("shop", frozenset(Scope)).token):
+        del statements[:]
+        with pytest.raises(TooManyRequests):
+            limits.check_key("198.51.100.1", token)
+        assert statements == []
+    limits.check_key("198.51.100.1", good.token)
+    assert gate.admit(good.token, Scope.PUBLISH).key_id == good.key.id
+    limits.check_key("198.51.100.1", revoked.token)
+    with pytest.raises(Unauthorized):
+        gate.admit(revoked.token, Scope.PUBLISH)
+    with pytest.raises(TooManyRequests):
+        limits.check_key("198.51.100.1", revoked.token)
 
 
 def test_windows_end(clock: Clock) -> None:
@@ -337,9 +352,14 @@ def test_windows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [meter.spend(who) for who in ("a", "b", "c")] == [True] * 3
     assert windows.evicted == 1
     assert [meter.is_spent(who) for who in ("a", "b", "c")] == [False, True, True]
+    # A flood of one kind takes nothing from another, whoever it is about.
+    other = Meter(windows, RateLimitItemPerMinute(1), "another", "too many")
+    assert [other.spend(who) for who in ("c", "2001:db8::/64", "d")] == [True] * 3
+    assert [meter.is_spent(who) for who in ("b", "c")] == [True] * 2
+    assert windows.evicted == 2
     assert windows.check()
-    windows.clear("never there")
-    assert windows.reset() == 2
+    windows.clear(RateLimitItemPerMinute(1).key_for("b", "scope"))
+    assert windows.reset() == 3
     assert not meter.is_spent("c")
 
 

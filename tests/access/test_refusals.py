@@ -11,7 +11,7 @@ from socketio.exceptions import ConnectionError as CannotConnect
 
 from logger_lib import JsonObject, LogQuery, LogRecord
 from logger_lib.destinations.memory import MemoryLoggerFactory
-from tests.access.conftest import Clock
+from tests.access.conftest import Clock, Nobody
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.socket_client import SocketClient
 from tests.web.conftest import stored_log
@@ -21,7 +21,7 @@ from webapp.access.keys import ApiKeys
 from webapp.access.rate_limits import Kind, RateLimits
 from webapp.access.refusals import Refusals, RefusedCall
 from webapp.access.scopes import Scope
-from webapp.audit import AuditTrail
+from webapp.audit import Action, AuditTrail
 from webapp.errors import TooManyRequests
 
 EVENT: JsonObject = {"event": "a", "data": {}}
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_counted(
         rules={},
         sizes={},
         redis_url=None,
-        signed_in=lambda: None,
+        caller=Nobody(),
     )
     refusals = Refusals(AuditTrail(log.create_logger("events")), gate, limits, clock)
 
@@ -112,6 +112,14 @@ def test_what_is_left_out_is_counted(
     clock.now += 60
     refuse("198.51.100.1")
     assert log.records[-1].fields["leftOutBefore"] == 3
+    for _ in range(20):
+        refuse("198.51.100.1")
+    sign_in = RefusedCall(
+        403, "198.51.100.1", "POST /auth/login", None, Action.SIGN_IN_REFUSED, {"why": "over"}
+    )
+    assert refusals.note(sign_in)
+    assert log.records[-1].event == "audit.sign_in_refused"
+    clock.now += 60
     # Each was counted by the limit, which 30 of them reach.
     for _ in range(9):
         refuse("198.51.100.1")

@@ -1,150 +1,28 @@
 """Two tenants on one server: whatever the second one calls, the first one's stays its own."""
 
-import base64
-import json
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 import pytest
 import requests
 from socketio.exceptions import ConnectionError as CannotConnect
 
 from logger_lib import JsonObject, JsonValue
+from tests.access.tenants import ROOM, SECONDS, Tenant, World, claims_of
 from tests.services.herald import HeraldServer
 from tests.services.socket_client import SocketClient
-from webapp.access.scopes import Scope
 
-SECONDS = 10
-ROOM = "orders"
 TENANTLESS = {
     "GET /health/live": "says of the process alone",
     "GET /health/ready": "says of the process alone",
     "GET /auth/google": "begins a sign-in, whoever asks",
     "GET /auth/google/callback": "takes what the issuer says",
     "GET /auth/login": "shows a button",
+    "GET /auth/login.js": "is the same for everybody",
     "POST /auth/login": "takes a link's token, which nobody can guess",
-    "POST /auth/logout": "removes the caller's own cookie",
+    "POST /auth/logout": "ends the caller's own session",
 }
-
-
-def claims_of(token: str) -> JsonObject:
-    """Return what a token says, unverified."""
-    payload = token.split(".")[1]
-    claims: JsonObject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
-
-
-@dataclass
-class Tenant:
-    """A user, their app with a key of all scopes, a room token for a subject, a socket by each."""
-
-    server: HeraldServer
-    stack: ExitStack
-    app: str = field(default_factory=lambda: uuid.uuid4().hex)
-    subject: str = field(default_factory=lambda: uuid.uuid4().hex)
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Stands in the data of every event."""
-
-    def __post_init__(self) -> None:
-        self.user_token = self.server.sign_in(self.app)
-        self.user_id = str(claims_of(self.user_token)["sub"])
-        app: JsonObject = {"appName": self.app, "appUrl": "https://app.example"}
-        assert self.call("POST", "/auth/register", app, self.user_token).status_code == 201
-        wanted: JsonObject = {"appName": self.app, "scopes": [str(scope) for scope in Scope]}
-        issued = self.call("POST", "/auth/api-key", wanted, self.user_token)
-        self.key = str(issued.json()["apiKey"])
-        self.app_id = str(claims_of(self.key)["app"])
-        self.key_id = str(claims_of(self.key)["jti"])
-        self.token = self.room_token()
-        self.keyed, self.narrowed = self.socket(self.key), self.socket(self.token)
-
-    def room_token(self) -> str:
-        """Return a room token of the tenant's own."""
-        answer = self.call("POST", "/tokens", {"rooms": [ROOM, "o*"], "subject": self.subject})
-        return str(answer.json()["token"])
-
-    def socket(self, token: str) -> SocketClient:
-        """Return a socket in the room that both tenants have."""
-        return self.stack.enter_context(SocketClient(self.server.url, token, ROOM))
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: JsonValue = None,
-        token: str | None = None,
-        **headers: str,
-    ) -> requests.Response:
-        """Call with the tenant's key, or with another ``token``."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        given["Authorization"] = f"Bearer {token or self.key}"
-        return requests.request(
-            method, self.server.url + path, json=body, headers=given, timeout=SECONDS
-        )
-
-    def publish(self, event: str, **more: JsonValue) -> JsonObject:
-        """Publish an event and return the answer."""
-        body: JsonObject = {"event": event, "data": {"orderId": self.mark}, **more}
-        answer = self.call("POST", "/events", body)
-        assert answer.status_code == 202, answer.text
-        receipt: JsonObject = answer.json()
-        return receipt
-
-    def heard(self, last: str) -> list[str]:
-        """Publish ``last`` to everybody; return what the tenant's sockets have heard before it."""
-        assert self.publish(last)["recipients"] == 2
-        sockets = (self.keyed, self.narrowed)
-        return [str(event[0]) for socket in sockets for event in socket.events_until(last)]
-
-
-@dataclass
-class World:
-    """The first tenant, what it has done, and the second one, which tries to get at it."""
-
-    first: Tenant
-    second: Tenant
-    tried: list[str] = field(default_factory=list)
-    let_through: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.once: JsonObject = {"event": "paid.once", "room": ROOM, "data": {"n": 1}}
-        self.once_headers = {"Idempotency_Key": "once"}
-        self.batch: JsonObject = {"events": [self.once]}
-        first = self.first
-        self.event_id = str(first.publish("order.created", room=ROOM)["id"])
-        first.publish("order.created", room=ROOM)
-        paid = first.call("POST", "/events", self.once, **self.once_headers)
-        self.paid_id = str(paid.json()["id"])
-        many = first.call("POST", "/events/batch", self.batch, **self.once_headers)
-        self.batch_id = str(many.json()["results"][0]["id"])
-        self.cursor = str(first.call("GET", "/events?limit=1").json()["next"])
-        self.sids = [first.keyed.sid, first.narrowed.sid]
-
-    @property
-    def secrets(self) -> list[str]:
-        """What no answer to the second tenant may have in it."""
-        first = self.first
-        return [first.mark, first.subject, first.key_id, first.user_id, *self.sids]
-
-    def attempt(self, what: str, *, let_through: bool) -> None:
-        """Take note of one try."""
-        self.tried.append(what)
-        if let_through:
-            self.let_through.append(what)
-
-    def attack(self, what: str, answer: requests.Response) -> None:
-        """Take note of one call, which gets through where its answer tells of the first tenant."""
-        # 501 says that nobody could sign people in here.
-        assert answer.status_code < 500 or answer.status_code == 501, (what, answer.text)
-        told = [secret for secret in self.secrets if secret in answer.text]
-        self.attempt(what, let_through=bool(told))
-
-    def event(self) -> str:
-        """Return a fresh name for an event of the second tenant's."""
-        return f"attack.{len(self.tried)}"
 
 
 def places(world: World) -> list[JsonObject]:
@@ -236,6 +114,35 @@ def find(world: World) -> None:
         world.attack("GET /events/{id}, what the refusal says", answer)
 
 
+def see_who_is_there(world: World) -> None:
+    """See the first one's rooms and sockets, and hear of who comes and goes there."""
+    first, second = world.first, world.second
+    for query in ("", f"?prefix={ROOM}", "?limit=1000", f"?app={first.app_id}", "?after=a"):
+        answer = second.call("GET", f"/rooms{query}")
+        world.attack(f"GET /rooms{query}", answer)
+        counted = answer.json().get("sockets", 2)
+        world.attempt(f"GET /rooms{query}, counted", let_through=counted != 2)
+    rooms = [ROOM, first.app_id, f"{first.app_id}/{ROOM}", f"{first.app_id} {ROOM}", *world.sids]
+    for room in rooms:
+        for query in ("", f"?app={first.app_id}", f"?after={world.sids[0][0]}"):
+            path = f"/rooms/{room}/sockets{query}"
+            told = second.call("GET", path).json()
+            # Two sockets of its own are in the room that both have; the answer repeats the name.
+            own = 2 if room == ROOM else 0
+            world.attempt(f"GET {path}", let_through=told.get("count", own) != own)
+            is_told = any(secret in str(told.get("sockets")) for secret in world.secrets)
+            world.attempt(f"GET {path}, its sockets", let_through=is_told)
+    with SocketClient(first.server.url, second.key) as watching:
+        for room in rooms:
+            watching.call("join", {"room": f"herald:presence:{room}"})
+        with SocketClient(first.server.url, first.token, ROOM):
+            pass
+        last = world.event()
+        second.publish(last)
+        heard = watching.events_until(last)
+        world.attempt("herald:presence of the first one's rooms", let_through=heard != [])
+
+
 def issue_token(world: World) -> None:
     """Get a room token for the first tenant's rooms, or by its room token."""
     first, second = world.first, world.second
@@ -297,11 +204,57 @@ def revoke(world: World) -> None:
     assert world.first.call("GET", "/events?limit=1").ok
 
 
+def collect(world: World) -> None:
+    """Send hits as if they were the first one's."""
+    first, second = world.first, world.second
+    for path in ("/analytics/collect", "/collect"):
+        for more in ({}, {"app_id": first.app_id}, {"appId": first.app_id}, {"app": first.app_id}):
+            event = f"forged.{len(world.tried)}"
+            world.attack(f"POST {path}", second.call("POST", path, {"event": event, **more}))
+            summary = first.call("GET", f"/analytics/event-summary?event={event}").json()
+            world.attempt(f"POST {path} {more}", let_through=summary["count"] != 0)
+
+
+def ask(world: World) -> None:
+    """Ask what the first one has collected, by key and as an owner, and erase it."""
+    first, second = world.first, world.second
+    hit: JsonObject = {"event": first.mark, "userId": first.subject, "url": "https://a.example"}
+    assert first.call("POST", "/analytics/collect", hit).status_code == 202
+    user = f"user-stats?userId={first.subject}"
+    for token in (second.key, second.user_token):
+        for app in ("", f"&app_id={first.app_id}", f"&app={first.app_id}"):
+            for query in ("timeseries?interval=day", "top-events?limit=9", "export?format=jsonl"):
+                path = f"/analytics/{query}{app}"
+                world.attack(f"GET {path}", second.call("GET", path, None, token))
+            path = f"/analytics/event-summary?event={first.mark}{app}"
+            answer = second.call("GET", path, None, token).text
+            world.attempt(f"GET {path}", let_through='"count":1' in answer)
+            answered = second.call("GET", f"/analytics/{user}{app}", None, token).status_code
+            world.attempt(f"GET {user}{app}", let_through=answered not in {404, 422})
+            path = f"/analytics/users?userId={first.subject}{app}"
+            second.call("DELETE", path, None, token)
+            is_gone = first.call("GET", f"/analytics/{user}").status_code != 200
+            world.attempt(f"DELETE {path}", let_through=is_gone)
+
+
+def change_policy(world: World) -> None:
+    """See and change how the first one's hits are kept."""
+    first, second = world.first, world.second
+    path = f"/auth/apps/{first.app_id}/analytics"
+    body: JsonObject = {"keepsAddresses": True}
+    for token in (second.user_token, second.key):
+        for method, sent in (("GET", None), ("PATCH", body)):
+            refused = second.call(method, path, sent, token).status_code in {401, 404}
+            world.attempt(f"{method} {path}", let_through=not refused)
+
+
 ENDPOINTS: dict[str, Callable[[World], None]] = {
     "POST /events": publish,
     "POST /events/batch": publish_batch,
     "GET /events": search,
     "GET /events/<uuid:event_id>": find,
+    "GET /rooms": see_who_is_there,
+    "GET /rooms/<room:room>/sockets": see_who_is_there,
     "POST /tokens": issue_token,
     "GET /auth/profile": look_around,
     "GET /auth/apps": look_around,
@@ -309,6 +262,16 @@ ENDPOINTS: dict[str, Callable[[World], None]] = {
     "POST /auth/api-key": issue_key,
     "POST /auth/register": register,
     "POST /auth/revoke": revoke,
+    "POST /collect": collect,
+    "POST /analytics/collect": collect,
+    "GET /analytics/event-summary": ask,
+    "GET /analytics/user-stats": ask,
+    "GET /analytics/timeseries": ask,
+    "GET /analytics/top-events": ask,
+    "GET /analytics/export": ask,
+    "DELETE /analytics/users": ask,
+    "GET /auth/apps/<app_id>/analytics": change_policy,
+    "PATCH /auth/apps/<app_id>/analytics": change_policy,
 }
 
 
@@ -427,7 +390,7 @@ def test_tenancy(mapped: HeraldServer) -> None:
         assert world.second.heard("second.ready") == []
         for endpoint in calls["endpoints"]:
             aim(world, endpoint)
-        for attack in (*ENDPOINTS.values(), *EVENTS.values()):
+        for attack in dict.fromkeys((*ENDPOINTS.values(), *EVENTS.values())):
             attack(world)
         world.first.publish("order.secret", room=ROOM)
         world.first.publish("order.secret")

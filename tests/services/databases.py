@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import NoReturn
 
 import pytest
@@ -22,17 +23,21 @@ _POSTGRESQL = os.environ.get(
 
 
 @contextmanager
-def temporary_mariadb() -> Iterator[str]:
-    """Yield the SQLAlchemy URL of an empty utf8mb4 database that is dropped afterwards."""
-    create = "CREATE DATABASE {} CHARACTER SET utf8mb4"
+def temporary_mariadb(charset: str = "utf8mb4") -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty database that is dropped afterwards."""
+    create = f"CREATE DATABASE {{}} CHARACTER SET {charset}"
     with _temporary(_MARIADB, create, "DROP DATABASE {}") as url:
         yield url
 
 
 @contextmanager
-def temporary_postgresql() -> Iterator[str]:
-    """Yield the SQLAlchemy URL of an empty database that is dropped afterwards."""
-    with _temporary(_POSTGRESQL, "CREATE DATABASE {}", "DROP DATABASE {} WITH (FORCE)") as url:
+def temporary_postgresql(template: str = "template1") -> Iterator[str]:
+    """Yield the SQLAlchemy URL of a copy of ``template`` that is dropped afterwards.
+
+    The usual one is empty.
+    """
+    create = f"CREATE DATABASE {{}} TEMPLATE {template}"
+    with _temporary(_POSTGRESQL, create, "DROP DATABASE {} WITH (FORCE)") as url:
         yield url
 
 
@@ -68,12 +73,12 @@ def renamed(url: str, table: str) -> Iterator[None]:
 
 def execute(url: str, statement: str) -> None:
     """Execute one statement that is its own transaction."""
-    _execute(create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT"), statement)
+    _execute(_engine(url), statement)
 
 
 @contextmanager
 def _temporary(server_url: str, create: str, drop: str) -> Iterator[str]:
-    server = create_engine(server_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    server = _server(server_url)
     name = f"herald_test_{uuid.uuid4().hex[:12]}"
     try:
         _execute(server, create.format(name))
@@ -83,6 +88,16 @@ def _temporary(server_url: str, create: str, drop: str) -> Iterator[str]:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
         _execute(server, drop.format(name))
+
+
+@cache
+def _server(url: str) -> Engine:
+    # An engine asks a server what it is before its first statement.
+    return _engine(url)
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
 def _execute(server: Engine, statement: str) -> None:

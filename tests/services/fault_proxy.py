@@ -139,6 +139,12 @@ class FaultProxy:
         """Let everything through; a connection of which bytes were swallowed stays dead."""
         self._switch(NO_FAULT)
 
+    def point_to(self, target: int, *, cuts: bool = True) -> None:
+        """Have new connections go to the port ``target``; end with RST those that there are."""
+        self._target = target
+        self._cut_all = cuts
+        self._switch(NO_FAULT)
+
     def delay(self, seconds: float) -> None:
         """Hand each byte on ``seconds`` after it came."""
         self._switch(Fault(delay=seconds))

@@ -29,6 +29,8 @@ class Entry:
     answered_at: float | None = None
     event_id: str = ""
     recipients: int = 0
+    unreached: tuple[str, ...] = ()
+    """The hosts that had not answered by then."""
     retry_after: str = ""
     said: str = ""
     """What a refusal says."""
@@ -129,6 +131,7 @@ class Ledger:
             entry.retry_after = retry_after
             entry.event_id = str(answer.get("id", ""))
             entry.recipients = int(answer.get("recipients", 0))
+            entry.unreached = tuple(answer.get("unreached", ()))
             entry.status = status
             if entry.acknowledged:
                 self.acknowledged += 1

@@ -68,11 +68,16 @@ class NodeProcess:
         url: str,
         token: str | None = None,
         transports: Sequence[str] | None = None,
+        *,
+        recovery: JsonValue = False,
         **options: JsonValue,
     ) -> "NodeSocket":
         """Open a socket as ``io(url, {auth: {token}, transports, …})`` does; do not wait for it."""
-        if token is not None:
-            options["auth"] = {"token": token}
+        auth: JsonObject = {} if token is None else {"token": token}
+        if recovery:
+            auth["recovery"] = True
+        if auth:
+            options["auth"] = auth
         if transports is not None:
             options["transports"] = list(transports)
         name = f"socket {len(self._seen)}"
@@ -120,9 +125,17 @@ class NodeSocket:
         wait_until(lambda: len(self.seen(what)) >= times, f"{what} ({times})", seconds)
         return self.seen(what)[times - 1]
 
-    def connected(self) -> str:
-        """Wait until the socket is connected, and return its id."""
-        return str(self.wait_for("connect")[0])
+    def connected(self, times: int = 1) -> str:
+        """Wait until the socket is connected, for the ``times``-th time, and return its id."""
+        return str(self.wait_for("connect", times)[0])
+
+    def came_back(self, times: int = 2) -> bool:
+        """Wait until it is connected for the ``times``-th time; return its ``recovered``."""
+        return self.wait_for("connect", times)[1] is True
+
+    def drop(self) -> None:
+        """End the connection beneath the socket, which comes back by itself."""
+        self._process.send({"do": "drop", "socket": self._name})
 
     def seen(self, what: str) -> list[list[JsonValue]]:
         """Return the arguments of every ``what`` so far."""
@@ -145,6 +158,14 @@ class NodeSocket:
         """Join ``rooms``."""
         for room in rooms:
             assert self.call("join", {"room": room}) == {"ok": True, "room": room}
+
+    def disconnect(self) -> None:
+        """Say goodbye, as ``socket.disconnect()`` does."""
+        self._process.send({"do": "disconnect", "socket": self._name})
+
+    def connect(self) -> None:
+        """Come back after that."""
+        self._process.send({"do": "connect", "socket": self._name})
 
     def close(self) -> None:
         """Close the socket for good."""

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from logger_lib import JsonObject
 from tests.services.ledger import Entry, Ledger
 
 SECONDS = 15.0
@@ -21,7 +22,8 @@ class Publishers:
 
     With ``rate`` they publish so many events a second together. One that is cut off connects again.
     Without ``keep_alive`` each event has a connection of its own: whoever closes one that is kept
-    may miss what is just being sent.
+    may miss what is just being sent. Where they are ``persistent`` each sends the same again until
+    it is acknowledged. ``first`` is the number of the first of them in the ledger.
     """
 
     def __init__(
@@ -34,19 +36,24 @@ class Publishers:
         rate: float | None = None,
         room: str | None = None,
         keep_alive: bool = True,
+        persistent: bool = False,
+        first: int = 0,
     ) -> None:
         self._port = port
         self._key = key
         self._ledger = ledger
         self._room = room
         self._keep_alive = keep_alive
+        self._persistent = persistent
         self._interval = count / rate if rate else 0.0
         self._ended = threading.Event()
         self.problems: list[str] = []
         """Why events have no answer."""
+        self.repeated = 0
+        """How many calls were made for what had been sent before."""
         self._threads = [
             threading.Thread(target=self._run, args=(number,), name=f"publisher-{number}")
-            for number in range(count)
+            for number in range(first, first + count)
         ]
 
     def __enter__(self) -> Self:
@@ -71,6 +78,7 @@ class Publishers:
 
     def _run(self, publisher: int) -> None:
         connection: socket.socket | None = None
+        entry: Entry | None = None
         due = time.monotonic() + self._interval * publisher / len(self._threads)
         try:
             while not self._ended.wait(max(0.0, due - time.monotonic())):
@@ -79,7 +87,8 @@ class Publishers:
                     self._ended.wait(PAUSE)
                     continue
                 due = max(due + self._interval, time.monotonic() - self._interval)
-                connection = self._publish(connection, publisher)
+                entry = self._next(entry, publisher)
+                connection = self._publish(connection, entry)
         finally:
             if connection is not None:
                 connection.close()
@@ -90,9 +99,15 @@ class Publishers:
         except OSError:
             return None
 
-    def _publish(self, connection: socket.socket, publisher: int) -> socket.socket | None:
+    def _next(self, last: Entry | None, publisher: int) -> Entry:
+        """Return what is sent after ``last``."""
+        if self._persistent and last is not None and not last.acknowledged:
+            self.repeated += 1
+            return last
+        return self._ledger.issue(publisher)
+
+    def _publish(self, connection: socket.socket, entry: Entry) -> socket.socket | None:
         """Publish one event; return the connection where it is still good."""
-        entry = self._ledger.issue(publisher)
         try:
             connection.sendall(self._request(entry))
             status, head, body = _answer(connection)
@@ -109,13 +124,21 @@ class Publishers:
             return None
         return connection
 
+    def _call(self, entry: Entry) -> tuple[str, JsonObject]:
+        """Return the path and the body by which an event is published."""
+        about: JsonObject = {} if self._room is None else {"room": self._room}
+        return "/events", {
+            "event": self._ledger.event,
+            "data": self._ledger.data_of(entry),
+            **about,
+        }
+
     def _request(self, entry: Entry) -> bytes:
-        about = {} if self._room is None else {"room": self._room}
-        event = {"event": self._ledger.event, "data": self._ledger.data_of(entry)}
-        body = json.dumps({**event, **about})
+        path, sent = self._call(entry)
+        body = json.dumps(sent)
         close = "" if self._keep_alive else "Connection: close\r\n"
         return (
-            f"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self._key}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self._key}\r\n"
             f"Content-Type: application/json\r\n{close}Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 

@@ -199,34 +199,36 @@ APP: JsonObject = {"appName": "a", "appUrl": "https://a.example"}
 @pytest.mark.parametrize(
     ("path", "body", "wrong"),
     [
-        ("/auth/register", {}, {"appName", "appUrl"}),
-        ("/auth/register", APP | {"appName": ""}, {"appName"}),
-        ("/auth/register", APP | {"appName": "x" * 101}, {"appName"}),
-        ("/auth/register", APP | {"appName": "two\nlines"}, {"appName"}),
-        ("/auth/register", APP | {"appName": 5}, {"appName"}),
-        ("/auth/register", APP | {"appUrl": "javascript:alert(1)"}, {"appUrl"}),
-        ("/auth/register", APP | {"appUrl": "https://"}, {"appUrl"}),
-        ("/auth/register", APP | {"appUrl": "https://["}, {"appUrl"}),
-        ("/auth/register", APP | {"appUrl": f"https://{'a' * 2000}.example"}, {"appUrl"}),
-        ("/auth/register", APP | {"owner": "me"}, {"owner"}),
-        ("/auth/api-key", {}, {"appName"}),
-        ("/auth/api-key", {"appName": "a", "scopes": []}, {"scopes"}),
-        ("/auth/api-key", {"appName": "a", "scopes": ["admin"]}, {"scopes"}),
-        ("/auth/api-key", {"appName": "a", "scopes": "publish"}, {"scopes"}),
-        ("/auth/api-key", {"appName": "a", "scopes": [["publish"]]}, {"scopes"}),
-        ("/auth/api-key", {"appName": "a", "expiresInDays": 0}, {"expiresInDays"}),
-        ("/auth/api-key", {"appName": "a", "expiresInDays": 3651}, {"expiresInDays"}),
-        ("/auth/api-key", {"appName": "a", "expiresInDays": 1.5}, {"expiresInDays"}),
-        ("/auth/api-key", {"appName": "a", "name": " x"}, {"name"}),
-        ("/auth/revoke", {}, {"apiKey"}),
-        ("/auth/revoke", {"apiKey": "a", "id": "b"}, {"apiKey"}),
-        ("/auth/revoke", {"id": ["b"]}, {"id"}),
+        ("/auth/register", {}, ["appName", "appUrl"]),
+        ("/auth/register", APP | {"appName": ""}, ["appName"]),
+        ("/auth/register", APP | {"appName": "x" * 101}, ["appName"]),
+        ("/auth/register", APP | {"appName": "two\nlines"}, ["appName"]),
+        ("/auth/register", APP | {"appName": 5}, ["appName"]),
+        ("/auth/register", APP | {"appUrl": "javascript:alert(1)"}, ["appUrl"]),
+        ("/auth/register", APP | {"appUrl": "https://"}, ["appUrl"]),
+        ("/auth/register", APP | {"appUrl": "https://["}, ["appUrl"]),
+        ("/auth/register", APP | {"appUrl": f"https://{'a' * 2000}.example"}, ["appUrl"]),
+        ("/auth/register", APP | {"owner": "me"}, ["owner"]),
+        ("/auth/api-key", {}, ["appName"]),
+        ("/auth/api-key", {"appName": "a", "scopes": []}, ["scopes"]),
+        ("/auth/api-key", {"appName": "a", "scopes": ["admin"]}, ["scopes"]),
+        ("/auth/api-key", {"appName": "a", "scopes": "publish"}, ["scopes"]),
+        ("/auth/api-key", {"appName": "a", "scopes": [["publish"]]}, ["scopes"]),
+        ("/auth/api-key", {"appName": "a", "expiresInDays": 0}, ["expiresInDays"]),
+        ("/auth/api-key", {"appName": "a", "expiresInDays": 3651}, ["expiresInDays"]),
+        ("/auth/api-key", {"appName": "a", "expiresInDays": 1.5}, ["expiresInDays"]),
+        ("/auth/api-key", {"appName": "a", "name": " x"}, ["name"]),
+        ("/auth/revoke", {}, ["apiKey"]),
+        ("/auth/revoke", {"apiKey": "a", "id": "b"}, ["apiKey"]),
+        ("/auth/revoke", {"id": ["b"]}, ["id"]),
     ],
     ids=str,
 )
-def test_what_is_refused_by_field(ada: Owner, path: str, body: JsonObject, wrong: set[str]) -> None:
+def test_what_is_refused_by_field(
+    ada: Owner, path: str, body: JsonObject, wrong: list[str]
+) -> None:
     """A body that is not what the call takes is a 422 that names each field."""
-    assert refused_fields(ada.post(path, body)).keys() == wrong
+    assert sorted(refused_fields(ada.post(path, body))) == wrong
 
 
 def test_other_refusals(ada: Owner) -> None:
@@ -237,6 +239,7 @@ def test_other_refusals(ada: Owner) -> None:
         refusal(ada.post(path, []), 422, "validation_failed")
     assert refused_fields(ada.get("/auth/api-key")).keys() == {"appName"}
     refusal(ada.post("/auth/revoke", {"apiKey": "herald_a.b.c"}), 404, "not_found")
+    refusal(ada.post("/auth/revoke", {"id": "\0"}), 404, "not_found")
 
 
 def test_there_is_an_end_to_it(ada: Owner) -> None:

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +15,7 @@ from logger_lib import JsonObject
 from tests.services.browser import Browser, authorize
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.issuer import CLIENT, Issuer, Lies, LyingIssuer
+from tests.services.migrated import migrated_mariadb, migrated_postgresql
 from tests.users.test_sign_in import challenge_of, with_query
 from tests.web.conftest import refusal
 from webapp.users.oidc import MAX_CONVERSATIONS
@@ -172,6 +173,30 @@ def test_what_only_the_userinfo_endpoint_tells(browser: Browser, liar: LyingIssu
         user = browser.profile()["user"]
         assert isinstance(user, dict)
         assert user["email"] == address
+
+
+@pytest.mark.parametrize("made", [migrated_mariadb, migrated_postgresql])
+def test_what_no_database_holds(
+    home: Path,
+    liar: LyingIssuer,
+    issuer: Issuer,
+    made: Callable[[], AbstractContextManager[str]],
+) -> None:
+    """A name is shown without what is no text of one line; an address with it is none at all."""
+    issuer.know("nameless")
+    liar.lies = Lies(userinfo={"sub": "nameless", "email": "a\0@a.example", "name": "A\ud800d\0a"})
+    with made() as url:
+        at_a_server = {"DATABASE_URL": url, "SECRET_KEY": "k" * 32}
+        with HeraldServer(home, liar.settings | at_a_server) as server:
+            for _ in range(3):
+                with Browser(server.url) as browser:
+                    assert browser.sign_in("nameless").status_code == 303
+                    user = browser.profile()["user"]
+                    assert isinstance(user, dict)
+                    assert (user["name"], user["email"]) == ("Ada", "")
+            with Browser(server.url) as browser:
+                refusal(browser.sign_in("a\0da"), 403, "sign_in_refused")
+    liar.lies = Lies()
 
 
 def test_a_silent_issuer(home: Path, liar: LyingIssuer) -> None:

@@ -62,6 +62,28 @@ def test_the_cookie_behind_a_proxy(behind_proxy: HeraldServer) -> None:
     assert set_cookie(answer)[0] == "__Host-herald"
 
 
+@pytest.mark.parametrize(
+    ("public_url", "host", "forwarded", "name"),
+    [
+        ("https://herald.example.com", "localhost", "http", "__Host-herald"),
+        ("https://localhost:8443", "localhost", "http", "__Host-herald"),
+        ("http://herald.example.com", "localhost", "https", "__Host-herald"),
+        ("http://localhost:8055", "evil.example.com", "https", "herald"),
+    ],
+)
+def test_the_cookie_is_public_urls(
+    home: Path, public_url: str, host: str, forwarded: str, name: str
+) -> None:
+    """Where it is said how Herald is reached, no header of a call says how its cookie goes."""
+    environ = {"PUBLIC_URL": public_url, "TRUSTED_PROXIES": "127.0.0.1"}
+    with HeraldServer(home, environ) as server:
+        headers = {"Host": host, "X-Forwarded-Proto": forwarded}
+        answer = requests.get(f"{server.url}/auth/login", headers=headers, timeout=10)
+    assert set_cookie(answer)[0] == name
+    assert ("Secure" in set_cookie(answer)[1]) == (name != "herald")
+    assert ("Open it by HTTPS" in answer.text) == (public_url == "http://herald.example.com")
+
+
 def test_calls_without_a_session_get_none(herald: HeraldServer) -> None:
     """Calls that have nothing to do with a sign-in set no cookie."""
     for path in ("/health/live", "/events", "/auth/apps", "/auth/profile"):
@@ -71,8 +93,10 @@ def test_calls_without_a_session_get_none(herald: HeraldServer) -> None:
 def test_signing_in_changes_the_cookie(herald: HeraldServer) -> None:
     """What the browser had before is worth nothing afterwards: a planted session stays outside."""
     with Browser(herald.url) as browser:
-        page = browser.get(herald.login_link())
-        planted, form = dict(browser.cookies), form_in(page.text)
+        link = herald.login_link()
+        page = browser.get(link)
+        planted = dict(browser.cookies)
+        form = form_in(page.text) | {"token": link.partition("#")[2]}
         assert browser.submit("/auth/login", form).status_code == 303
         assert dict(browser.cookies) != planted
         assert browser.csrf_token != form["csrf_token"]
@@ -83,7 +107,7 @@ def test_signing_in_changes_the_cookie(herald: HeraldServer) -> None:
 def test_signing_out(ada: Browser) -> None:
     """After signing out the browser has no session, and no cookie."""
     answer = ada.call("/auth/logout", None, X_CSRF_Token=ada.csrf_token)
-    assert answer.json() == {"signedOut": True}
+    assert answer.json() == {"signedOut": True, "sessions": 1}
     assert not ada.cookies
     refusal(ada.get("/auth/profile"), 401, "unauthorized")
 
@@ -116,7 +140,7 @@ def test_the_token_of_another_session(ada: Browser, somebody: Callable[[], Brows
 def test_the_button_needs_its_token(herald: HeraldServer) -> None:
     """Another site's form cannot sign its visitor in as somebody else."""
     link = herald.login_link()
-    token = link.partition("token=")[2]
+    token = link.partition("#")[2]
     form = {"token": token, "csrf_token": "x"}
     refusal(requests.post(f"{herald.url}/auth/login", data=form, timeout=10), 403, "forbidden")
     with Browser(herald.url) as browser:
@@ -176,12 +200,15 @@ def test_nobody_keeps_the_answers(ada: Browser) -> None:
     for path in ("/auth/profile", "/auth/login", "/auth/apps", "/auth/google"):
         answer = ada.get(path)
         assert answer.headers["Cache-Control"] == "no-store"
-    assert ada.get("/auth/login?token=x").headers["Referrer-Policy"] == "same-origin"
+    assert ada.get("/auth/login").headers["Referrer-Policy"] == "same-origin"
 
 
 def test_the_page_takes_no_script(herald: HeraldServer) -> None:
-    """Whatever stands in the address is text on the page."""
+    """Nothing that stands in the address is on the page; its one script is a file of Herald's."""
     evil = '"><script>alert(1)</script>'
     page = requests.get(f"{herald.url}/auth/login", params={"token": evil}, timeout=10)
-    assert "<script" not in page.text
-    assert "&lt;script&gt;" in page.text
+    assert "alert" not in page.text
+    script = requests.get(f"{herald.url}/auth/login.js", timeout=10)
+    assert script.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert script.headers["X-Content-Type-Options"] == "nosniff"
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]

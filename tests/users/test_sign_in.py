@@ -78,7 +78,12 @@ def test_who_did_what_is_written_down(
     wanted = ["signed_in", "app_registered", "key_issued", "key_revoked", "signed_out"]
     for action in wanted:
         signing_in.wait_for_log(f"[audit.{action}] {by}")
-    assert issued["apiKey"] not in signing_in.log_text()
+    printed = signing_in.log_text()
+    assert issued["apiKey"] not in printed
+    for action in ("key_issued", "key_revoked"):
+        (line,) = [line for line in printed.splitlines() if f"[audit.{action}] {by}" in line]
+        assert f'"keyId": "{issued["key"]["id"]}"' in line
+        assert '"appName": "a"' in line
     with stored_log({"HERALD_HOME": str(signing_in.home)}) as log:
         written = [
             record
@@ -140,14 +145,28 @@ def test_what_is_asked_of_the_issuer(signing_in: HeraldServer) -> None:
     ],
 )
 def test_a_tampered_answer(signing_in: HeraldServer, change: Callable[[str], str]) -> None:
-    """An answer of which anything was changed signs nobody in, says why, and is written down."""
+    """An answer of which anything was changed signs nobody in, and says why."""
     with Browser(signing_in.url) as browser:
         answer = browser.get(change(authorize(browser.begin(), "mallory")))
         error = refusal(answer, 403, "sign_in_refused")
         assert "/auth/google" in str(error["message"])
         assert "<script>" not in answer.text
         refusal(browser.get("/auth/profile"), 401, "unauthorized")
-    signing_in.wait_for_log("WARNING [audit.sign_in_refused] by nobody known from 127.0.0.1")
+
+
+def test_refused_sign_ins_are_written_once(chosen: HeraldServer) -> None:
+    """Each is one record, like every refusal, and of an address ten a minute: no flood of them."""
+    with Browser(chosen.url) as browser:
+        for _ in range(15):
+            refusal(browser.get("/auth/google/callback?state=x"), 403, "sign_in_refused")
+    chosen.wait_for_log("WARNING [audit.sign_in_refused] by nobody known from 127.0.0.1: {")
+    # The publish is written behind all of them.
+    assert chosen.post("/events", {"event": "a", "data": {}}).status_code == 202
+    with stored_log({"HERALD_HOME": str(chosen.home)}) as log:
+        written = log.read(LogQuery(limit=100))
+    assert [record.event for record in written].count("audit.sign_in_refused") == 10
+    assert "audit.call_refused" not in [record.event for record in written]
+    assert all("begun in this browser" in str(r.fields["why"]) for r in written if r.app is None)
 
 
 def test_an_answer_that_somebody_else_asked_for(signing_in: HeraldServer) -> None:

@@ -98,6 +98,18 @@ def test_revoked(herald: HeraldServer) -> None:
     assert time.monotonic() - revoked_at < 2.0
 
 
+def test_how_long_a_revoked_key_works(herald: HeraldServer) -> None:
+    """One that was looked at a moment before it was revoked is refused within 2 s too."""
+    key = herald.issue_key(Scope.PUBLISH, app="revoked")
+    assert herald.post("/events", EVENT, key).status_code == 202
+    herald.revoke_key(key)
+    revoked_at = time.monotonic()
+    wait_until(lambda: herald.post("/events", EVENT, key).status_code == 401, "the refusal")
+    seconds = time.monotonic() - revoked_at
+    print(f"revoked: refused over HTTP after {seconds:.2f} s")
+    assert seconds < 2.0
+
+
 def test_a_shell_is_written_down(home: Path) -> None:
     """What an operator does in a shell is in the log too, and on no screen; stdout is the key's."""
     with HeraldServer(home, {"EVENT_LOGGERS": "console,sql"}) as server:

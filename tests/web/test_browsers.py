@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -215,3 +216,21 @@ def test_a_cookie_opens_nothing(site: HeraldServer) -> None:
         answer = client.ask_login(None)
         assert answer.startswith("44")
         assert json.loads(answer[2:])["data"]["error"]["code"] == "unauthorized"
+
+
+def test_its_own_origin_is_public_url(home: Path) -> None:
+    """Where it is said how Herald is reached, no ``Host`` makes another site's page its own."""
+    own = "https://herald.example.com"
+    with HeraldServer(home, {"PUBLIC_URL": own}) as server:
+        for origin, host, status in (
+            (own, "herald.internal", 204),
+            (own, "herald.example.com", 204),
+            ("http://rebound.example.com", "rebound.example.com", 403),
+            (server.url, server.url.removeprefix("http://"), 403),
+        ):
+            headers = {"Origin": origin, "Host": host, "Access-Control-Request-Method": "POST"}
+            answer = requests.options(f"{server.url}/events", headers=headers, timeout=10)
+            assert answer.status_code == status, (origin, host)
+            polling = f"{server.url}/socket.io/?EIO=4&transport=polling"
+            opened = requests.get(polling, headers={"Origin": origin, "Host": host}, timeout=10)
+            assert opened.status_code == (200 if status == 204 else 400), (origin, host)

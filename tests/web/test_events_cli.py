@@ -19,7 +19,9 @@ from logger_lib import JsonObject, event_record, inline, uuid7
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
 from tests.services import hasty_logger
+from tests.services.forks import run_command
 from tests.services.herald import ROOT, environment_without_settings, wait_until
+from tests.services.migrated import migrated_file
 from webapp.access.keys import ApiKeys
 from webapp.access.tokens import KeySigner
 from webapp.storage.database import Database
@@ -40,8 +42,7 @@ class Shell:
             # What a run that measures coverage says on stderr is no part of the answer.
             "PYTHONWARNINGS": "ignore",
         }
-        database = Database(f"sqlite:///{home}/herald.db", inline)
-        database.migrate()
+        database = Database(migrated_file(home / "herald.db"), inline)
         keys = ApiKeys(database, KeySigner("x" * 40))
         self.apps = {name: keys.apps.ensure(name) for name in ("shop", "blog")}
         database.close()
@@ -73,16 +74,7 @@ class Shell:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=ROOT,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        return run_command(["events", *arguments], self.environ)
 
     def lines(self, *arguments: str) -> list[JsonObject]:
         """Return the lines of JSON that a command prints."""

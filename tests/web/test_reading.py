@@ -3,6 +3,7 @@
 import sqlite3
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import ascii_letters, digits
@@ -37,6 +38,13 @@ def found(app: App, **query: str) -> list[JsonObject]:
 def objects(value: JsonValue) -> list[JsonObject]:
     assert isinstance(value, list)
     return [each for each in value if isinstance(each, dict)]
+
+
+def nested(levels: int) -> JsonValue:
+    value: JsonValue = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def numbers(events: list[JsonObject]) -> list[JsonValue]:
@@ -315,6 +323,28 @@ def test_old_events_are_deleted(tmp_path: Path) -> None:
         app = App(server, app.key)
         wait_until(lambda: len(found(app)) == 2, "the end of the old event")
         assert numbers(found(app)) == [1, -1]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"x": 2**64, "nan": float("nan")}, {"x": "\ud800"}, {"x": nested(300)}, {"x": nested(2)}],
+    ids=["65 bits", "half a character", "300 levels", "a level of its own"],
+)
+def test_what_no_event_may_have_is_read(herald: HeraldServer, odd: JsonObject) -> None:
+    """What another program has logged into the same log is on its page, and the others are."""
+    app = new_app(herald)
+    app.publish("a", {"number": 1})
+    app_id = stored_app_id(herald, app)
+    now, odd_id = datetime.now(UTC), uuid7_at(datetime.now(UTC) + timedelta(seconds=2))
+    entry = event_record("a", {"number": 2, **odd}, event_id=odd_id, time=now, app=app_id)
+    if odd["x"] == nested(2):
+        entry = replace(entry, level=25)  # type: ignore[arg-type]  # as programs do
+    store(herald.home, entry)
+    assert numbers(found(app)) == [2, 1]
+    first, _ = found(app)
+    assert isinstance(first["data"], dict)
+    assert first["data"]["x"] == odd["x"]
+    assert object_in(get(app, f"/events/{odd_id}"))["data"] == first["data"]
 
 
 def stored_app_id(server: HeraldServer, app: App) -> str:

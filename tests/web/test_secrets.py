@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logger_lib import LogQuery
 from tests.services.herald import HeraldServer, wait_until
@@ -128,11 +131,28 @@ def test_refused_keys_are_not_repeated(failing: HeraldServer, sentry: SentryRece
             "/auth/google/callback?code=…&state=…&x=1",
         ),
         ("{'X-API-Key': 'abcdef', 'Host': 'h'}", "{'X-API-Key': …, 'Host': 'h'}"),
-        ('{"client_secret": "abc", "n": 1}', '{"client_secret": …, "n": 1}'),
-        ("Cookie: session=abcdefgh; theme=dark", "Cookie: …; theme=dark"),
+        ('{"client_secret": "a\\"bc", "n": 1}', '{"client_secret": …, "n": 1}'),
+        ('{"password": "cut off in its mid', '{"password": …'),
+        ("{'cookies': {'a': 'x]}', 'b': 'y'}, 'n': 1}", "{'cookies': …, 'n': 1}"),
+        ('{"tokens": ["a", "b"], "n": 1}', '{"tokens": …, "n": 1}'),
+        ("{'session': {'a': {'token': 'x'}}, 'n': 1}", "{'session': …{'token': …, 'n': 1}"),
+        ("Cookie: session=abcdefgh; theme=dark\nHost: h", "Cookie: …\nHost: h"),
+        ("set-cookie: a=b; Path=/", "set-cookie: …"),
+        ("[('client_secret', 'x'), ('n', 'y')]", "[('client_secret', …), ('n', 'y')]"),
+        ('[b"cookie", b"a=b; c=d"]', '[b"cookie", b…]'),
+        ("('password', 'cut off in its mid", "('password', …"),
+        ("code=abc&state=def&x=1", "code=…&state=…&x=1"),
+        ("sent 'code=abc'", "sent 'code=…'"),
+        ("it ended with code=5", "it ended with code=5"),
         ("password=hunter2hunter2", "password=…"),
+        ("password=a.b[c] x", "password=… x"),
+        ("token = request.args", "token = …"),
         # What is no secret stays: without it nobody could mend a failure.
-        ("token = presented_token(request.environ)", "token = presented_token(request.environ)"),
+        (
+            "    token = presented_token(request.environ)",
+            "    token = presented_token(request.environ)",
+        ),
+        ("    self._session = app.session[0]", "    self._session = app.session[0]"),
         ("caller = gate.admit(token, scope)", "caller = gate.admit(token, scope)"),
         ("KeyError: 'orderId'", "KeyError: 'orderId'"),
         ("no such table: api_key", "no such table: api_key"),
@@ -144,8 +164,27 @@ def test_what_is_taken_out(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
 
 
+NAMES = ["password", "api_key", "X-API-Key", "clientSecret", "Cookie", "id_token", "session_id"]
+VALUES = st.text(
+    st.characters(min_codepoint=33, exclude_categories=["Z", "C"], exclude_characters=",;&"),
+).filter(lambda text: not re.match(r"[\[({][\"']", text))
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(["=", ":", ": ", " = ", " : ", '"=', '": ']), VALUES)
+def test_no_value_is_let_through(name: str, between: str, around: str) -> None:
+    """Whatever signs a value is made of, quotes, dots and brackets too, nothing of it is shown."""
+    for value in (f"{around}hunter2", f"hunter2{around}", f"{around}hunter2{around}"):
+        assert "hunter2" not in without_secrets(f"failed with {name}{between}{value} for them")
+
+
 @pytest.mark.parametrize(
-    "piece", ["a", "token", "token=", 'token="', "-", "herald_", "eyJaaaaa.", "://a", "a:", "x "]
+    "piece",
+    [
+        *["a", "token", "token=", 'token="', "-", "herald_", "eyJaaaaa.", "://a", "a:", "x "],
+        *["    token = a", "\n     ", "token='\\", 'token="\\"', f"\n{' ' * 60}a", "token :  "],
+        *["token={'", "token={'a'", 'token=["a', "token=(\"a'", "('token','", "['token", "'code="],
+        *["Cookie: ", "('token',b\"\\", "(   '"],
+    ],
 )
 def test_long_texts_take_no_time(piece: str) -> None:
     """A text of any size is cut, and searched in a moment, whatever it is made of."""

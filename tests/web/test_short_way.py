@@ -10,7 +10,7 @@ from tests.web.conftest import App, object_in, refusal
 from webapp.errors import Unavailable
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
-from webapp.short_way import Prepared, ShortWay
+from webapp.short_way import Prepared, Route, ShortWay
 
 AROUND, THROUGH = "application/json", "application/json; charset=utf-8"
 """A media type with a parameter is for Flask to read."""
@@ -60,7 +60,7 @@ def test_a_failure_is_answered_by_flasks_handlers() -> None:
         return Prepared(call, [])
 
     flask.add_url_rule("/x", view_func=lambda: "never", methods=["POST"])
-    flask.wsgi_app = ShortWay(flask, "/x", prepare)  # type: ignore[method-assign]  # as Flask documents middleware
+    flask.wsgi_app = ShortWay(flask, {"/x": Route(prepare)})  # type: ignore[method-assign]  # as Flask documents middleware
     client = Client(flask)
     unforeseen = client.post("/x", json={})
     known = client.post("/x?known", json={})

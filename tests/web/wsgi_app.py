@@ -34,8 +34,13 @@ TEXT = [("Content-Type", "text/plain")]
 class NoDrain:
     """What the worker asks of an app that has nothing to wait for."""
 
-    def serving(self) -> None:
+    def sockets_open(self) -> int:
+        """Return that there are none."""
+        return 0
+
+    def serving(self, *, is_first: bool) -> None:
         """Say what the tests wait for."""
+        del is_first
         say("The log goes to: nowhere")
 
     def run(

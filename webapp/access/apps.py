@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from logger_lib.ids import uuid7
 from webapp.errors import AppNameTaken, LimitReached, NotFound, ValidationFailed
 from webapp.storage.database import Database
-from webapp.storage.tables import OPERATOR_ID, App
+from webapp.storage.row_lock import lock_row
+from webapp.storage.tables import OPERATOR_ID, App, User
 
 LONGEST_NAME = 100
 MAX_APPS = 100
@@ -78,6 +79,14 @@ class Apps:
             )
         return known
 
+    def owned(self, app_id: str, owner_id: str) -> AppDetails:
+        """Return the owner's app of that id; raises ``NotFound`` where the owner has none."""
+        query = select(App).where(App.owner_id == owner_id, App.id == app_id)
+        known = self._database.run(lambda session: _first(session.scalar(query)))
+        if known is None:
+            raise NotFound("There is no such app of yours. GET /auth/apps lists your apps.")
+        return known
+
     def list_of(self, owner_id: str) -> tuple[AppDetails, ...]:
         """Return the owner's apps, oldest first."""
         query = select(App).where(App.owner_id == owner_id).order_by(App.id)
@@ -86,6 +95,8 @@ class Apps:
         )
 
     def _known(self, name: str, owner_id: str) -> AppDetails | None:
+        if not is_name(name):
+            return None
         query = select(App).where(App.owner_id == owner_id, App.name == name)
         return self._database.run(lambda session: _first(session.scalar(query)))
 
@@ -109,6 +120,7 @@ def require_name(argument: str, name: str) -> None:
 
 
 def _add_within_limit(session: Session, row: App) -> AppDetails:
+    lock_row(session, User, row.owner_id)
     owned = select(func.count()).select_from(App).where(App.owner_id == row.owner_id)
     if (session.scalar(owned) or 0) >= MAX_APPS:
         raise LimitReached(f"You have {MAX_APPS} apps, and there can be no more.")

@@ -17,6 +17,11 @@ from webapp.errors import Forbidden, Unauthorized, Unavailable
 
 FRESH_SECONDS = 1.0
 """How long a verdict counts without another look: with it a revocation is seen within 2 s."""
+AHEAD_SECONDS = 0.5
+"""After how long a verdict that is asked for is looked at again, beside the calls: those of a busy
+key never wait for it."""
+MAX_AHEAD = 5
+"""Looks of that kind at once. Beyond them a key's next call after its second waits for one."""
 STALE_SECONDS = 60.0
 """How long a verdict that is no longer fresh counts while the database is slow or out of reach."""
 MAX_VERDICTS = 10_000
@@ -94,8 +99,9 @@ class Gate:
 
     A forged key fails on its signature and costs no query, nor a place among the verdicts. A
     verdict is kept by the token's SHA-256 for a second, and for a minute more in case the database
-    is slow or goes down. Calls that miss with the same key at once share one query. No lock is held
-    over it. ``clock`` tells Unix time, ``timer`` the age of verdicts.
+    is slow or goes down; that of a busy key is renewed before its second is over. Calls that miss
+    with the same key at once share one query. No lock is held over it. ``clock`` tells Unix time,
+    ``timer`` the age of verdicts.
     """
 
     def __init__(
@@ -114,6 +120,7 @@ class Gate:
         self._verdicts: dict[bytes, _Verdict] = {}
         self._by_key: dict[str, _Verdict] = {}
         self._looks: dict[bytes | str, _Look] = {}
+        self._ahead: set[bytes | str] = set()
         self._used: dict[str, datetime] = {}
         self._down_until = float("-inf")
         self._hits = self._misses = self._stale = self._refused = 0
@@ -127,14 +134,12 @@ class Gate:
         return caller if caller is not None and scope in caller.scopes else None
 
     def remembered(self, token: str | None) -> Caller | None:
-        """Return who called with ``token`` when it was last looked at, about a minute ago at most.
+        """Return who called with ``token`` when it was last looked at, however long ago that is.
 
-        ``None`` where it was not good then, or not seen: nothing is looked up.
+        ``None`` where it was not good then, or is not among the last 10,000: nothing is looked up.
         """
         verdict = None if token is None else self._verdicts.get(_digest_of(token))
-        if verdict is None or self._timer() - verdict.looked_at >= FRESH_SECONDS + STALE_SECONDS:
-            return None
-        return self._caller_now(verdict)
+        return None if verdict is None else self._caller_now(verdict)
 
     def identify(self, token: str | None) -> Caller | None:
         """Return whose key ``token`` is, whatever it may do; ``None`` where it is not good.
@@ -214,8 +219,13 @@ class Gate:
     def _fresh(self, digest: bytes) -> _Verdict | None:
         # Nearly every call ends up here: two clocks, no lock, nothing is made.
         verdict = self._verdicts.get(digest)
-        if verdict is None or self._timer() - verdict.looked_at >= FRESH_SECONDS:
+        if verdict is None:
             return None
+        age = self._timer() - verdict.looked_at
+        if age >= AHEAD_SECONDS:
+            if age >= FRESH_SECONDS:
+                return None
+            self._look_ahead(verdict.asked)
         self._hits += 1
         return verdict
 
@@ -250,11 +260,27 @@ class Gate:
             raise look.error
         return look.verdict or self._fall_back(stale)
 
+    def _look_ahead(self, asked: _Asked) -> None:
+        with self._lock:
+            now = self._timer()
+            if asked.name in self._looks or now < self._down_until:
+                return
+            if len(self._ahead) >= MAX_AHEAD:
+                return
+            self._misses += 1
+            look = self._looks[asked.name] = _Look(now)
+            self._ahead.add(asked.name)
+        self._begin(look, asked, in_background=True)
+
     def _begin(self, look: _Look, asked: _Asked, *, in_background: bool) -> None:
-        if in_background:
-            threading.Thread(target=self._lead, args=(look, asked), daemon=True).start()
-        else:
+        if not in_background:
             self._lead(look, asked)
+            return
+        try:
+            threading.Thread(target=self._lead, args=(look, asked), daemon=True).start()
+        except RuntimeError:
+            # No more threads can be had: the next call tries again, this one has a verdict.
+            self._end(look, asked)
 
     def _lead(self, look: _Look, asked: _Asked) -> None:
         try:
@@ -268,9 +294,13 @@ class Gate:
         except BaseException as error:  # noqa: BLE001  every call that waits for it raises it
             look.error = error
         finally:
-            with self._lock:
-                del self._looks[asked.name]
-            look.done.set()
+            self._end(look, asked)
+
+    def _end(self, look: _Look, asked: _Asked) -> None:
+        with self._lock:
+            del self._looks[asked.name]
+            self._ahead.discard(asked.name)
+        look.done.set()
 
     def _keep(self, verdict: _Verdict) -> None:
         asked = verdict.asked
@@ -307,6 +337,10 @@ def _digest_of(token: str) -> bytes:
 
 
 def _put(verdicts: dict[Name, _Verdict], name: Name, verdict: _Verdict) -> None:
+    known = verdicts.get(name)
+    if known is not None and known.looked_at > verdict.looked_at:
+        # A look that began before that one, and took longer.
+        return
     verdicts.pop(name, None)
     verdicts[name] = verdict
     if len(verdicts) > MAX_VERDICTS:

@@ -1,6 +1,7 @@
-"""Where an API key stands in an HTTP request: in a header, never in the address.
+"""Where an API key stands in an HTTP request: in a header.
 
-Addresses end up in the logs of everything on the way.
+Addresses end up in the logs of everything on the way. A beacon's key, which can stand nowhere else,
+is in a header by the time that it is looked for here (``collect.query_key``).
 """
 
 from collections.abc import Mapping

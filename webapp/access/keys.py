@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from logger_lib.ids import uuid7
@@ -14,10 +14,17 @@ from webapp.access.apps import Apps, require_name
 from webapp.access.scopes import Scope, format_scopes, parse_scopes
 from webapp.access.tokens import KeyClaims, KeySigner, digest_of
 from webapp.errors import LimitReached, NotFound, ValidationFailed
+from webapp.names import may_be_id
 from webapp.storage.database import Database
+from webapp.storage.row_lock import lock_row
 from webapp.storage.tables import ApiKey, App
 
 _MOST_LISTED = 1000
+MOST_ENDED = 900
+"""How many revoked and expired keys of an app are kept, those that ended last: beside the good ones
+that one may have over HTTP all of them are listed."""
+
+_MOST_DELETED = 1000
 _ASKED_AT_ONCE = 1000
 """Every database takes as many values in one query."""
 
@@ -92,8 +99,11 @@ class ApiKeys:
         token, row = self._draft(app_id, scopes, name, expires)
 
         def add(session: Session) -> KeyDetails:
-            if most is not None and _count_good(session, app_id, row.created_at) >= most:
-                raise LimitReached(f"The app has {most} good keys: revoke one before.")
+            if most is not None:
+                lock_row(session, App, app_id)
+                if _count_good(session, app_id, row.created_at) >= most:
+                    raise LimitReached(f"The app has {most} good keys: revoke one before.")
+            _delete_long_ended(session, app_id, row.created_at)
             return _add_key(session, row)
 
         return IssuedKey(token, self._database.run(add))
@@ -116,14 +126,17 @@ class ApiKeys:
         The revoked and expired ones too. Raises ``NotFound`` where there is no app of that name.
         """
         app_id = None if app_name is None else self.apps.find(app_name).id
-        return self._database.run(lambda session: _list(session, app_id, None))
+        return self._database.run(lambda session: _list(session, app_id))
 
     def list_for(self, app_id: str) -> tuple[KeyDetails, ...]:
-        """Return the newest 1,000 keys of an app, oldest first."""
-        return self._database.run(lambda session: _list(session, app_id, _MOST_LISTED))
+        """Return at most 1,000 keys of an app, oldest first: the good ones before all others."""
+        now = self._now()
+        return self._database.run(lambda session: _list_good_first(session, app_id, now))
 
     def find(self, key_id: str) -> KeyDetails | None:
         """Return one key, or None where it was never issued."""
+        if not may_be_id(key_id):
+            return None
         return self._database.run(lambda session: _find(session, key_id))
 
     def good_among(self, key_ids: Collection[str]) -> set[str]:
@@ -198,18 +211,35 @@ def _add_key(session: Session, row: ApiKey) -> KeyDetails:
 
 
 def _add_first_key(session: Session, row: ApiKey) -> KeyDetails | None:
-    # An update locks the app's row in every database, so that two processes go one by one.
-    session.execute(update(App).where(App.id == row.app_id).values(name=App.name))
+    lock_row(session, App, row.app_id)
     if session.scalar(select(ApiKey.id).where(ApiKey.app_id == row.app_id).limit(1)) is not None:
         return None
     return _add_key(session, row)
 
 
-def _list(session: Session, app_id: str | None, most: int | None) -> tuple[KeyDetails, ...]:
-    query = select(ApiKey).order_by(ApiKey.id.desc()).limit(most)
+def _list(session: Session, app_id: str | None) -> tuple[KeyDetails, ...]:
+    query = select(ApiKey).order_by(ApiKey.id)
     if app_id is not None:
         query = query.where(ApiKey.app_id == app_id)
-    return tuple(_details(row) for row in session.scalars(query))[::-1]
+    return tuple(_details(row) for row in session.scalars(query))
+
+
+def _list_good_first(session: Session, app_id: str, now: datetime) -> tuple[KeyDetails, ...]:
+    # Whoever has stolen a key must not hide it behind those that they issue and revoke.
+    is_good = case((and_(*_good(now)), 0), else_=1)
+    query = select(ApiKey).where(ApiKey.app_id == app_id).order_by(is_good, ApiKey.id.desc())
+    found = [_details(row) for row in session.scalars(query.limit(_MOST_LISTED))]
+    return tuple(sorted(found, key=lambda key: key.id))
+
+
+def _delete_long_ended(session: Session, app_id: str, now: datetime) -> None:
+    ended_at = func.coalesce(ApiKey.revoked_at, ApiKey.expires_at)
+    ended = select(ApiKey.id).where(ApiKey.app_id == app_id, not_(and_(*_good(now))))
+    beyond = ended.order_by(ended_at.desc(), ApiKey.id.desc()).offset(MOST_ENDED)
+    # Found first and deleted by id: to delete by a range would lock rows of others.
+    gone = list(session.scalars(beyond.limit(_MOST_DELETED)))
+    if gone:
+        session.execute(delete(ApiKey).where(ApiKey.id.in_(gone)))
 
 
 def _count_good(session: Session, app_id: str, now: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import cast
+from typing import Protocol, cast
 
 from flask import Flask, Response, g, request
 from flask_limiter import Limit, Limiter, RequestLimit
@@ -15,12 +15,37 @@ from webapp.access.meter import Meter
 from webapp.access.windows import Windows
 
 AUTH_PATHS = "/auth/"
+SIGN_IN_PATHS = ("/auth/google", "/auth/login")
+"""Whoever signs in is nobody yet, and one account would do to be somebody new each time."""
+
+
+class Claim(Protocol):
+    """What only whoever has signed in can say, or has stolen it. The session may be over."""
+
+    @property
+    def session_id(self) -> str:
+        """The sign-in."""
+
+    @property
+    def user_id(self) -> str:
+        """Who has signed in."""
+
+
+class Caller(Protocol):
+    """Who makes the current call to ``AUTH_PATHS``."""
+
+    def claim(self) -> Claim | None:
+        """Return whom the call says it is from; nothing is looked up."""
+
+    def user_id(self) -> str | None:
+        """Return whom it is from, if that is granted."""
 
 
 class Kind(StrEnum):
     """What there are limits of."""
 
     PUBLISH = "publish"
+    COLLECT = "collect"
     READ = "read"
     TOKENS = "tokens"
     AUTH = "auth"
@@ -30,9 +55,10 @@ class Kind(StrEnum):
 
 _WHAT = {
     Kind.PUBLISH: "too many events are published",
-    Kind.READ: "too many calls read the log",
+    Kind.COLLECT: "too many hits are collected",
+    Kind.READ: "too many calls read the log or the analytics",
     Kind.TOKENS: "too many room tokens are made",
-    Kind.AUTH: "too many calls to /auth/ come from this address",
+    Kind.AUTH: "too many calls to /auth/ come from this user or address",
     Kind.CONNECT: "too many sockets are opened from this address",
     Kind.REFUSED: "too many keys that are not good come from this address",
 }
@@ -42,9 +68,9 @@ class RateLimits:
     """Holds the calls of an app to their limits: by key, by address where there is no good key.
 
     ``rates`` has no entry where there is no limit. ``rules`` says which limit the calls of a
-    blueprint fall under; ``AUTH_PATHS`` are under ``Kind.AUTH``, where the user counts whom
-    ``signed_in`` names, if any. ``sizes`` says how much the current call of a kind counts, where
-    that is more than one.
+    blueprint fall under; ``AUTH_PATHS`` are under ``Kind.AUTH``. There, and where owners read as
+    apps do, the user counts whom ``caller`` names, if any: a call that is refused never does.
+    ``sizes`` says how much the current call of a kind counts, where that is more than one.
     """
 
     def __init__(
@@ -56,12 +82,12 @@ class RateLimits:
         rules: Mapping[str, Kind],
         sizes: Mapping[Kind, Callable[[], int]],
         redis_url: str | None,
-        signed_in: Callable[[], str | None],
+        caller: Caller,
     ) -> None:
         self._gate = gate
         self._rules = rules
         self._sizes = sizes
-        self._signed_in = signed_in
+        self._caller = caller
         self._limiter = Limiter(
             self._who,
             default_limits=[
@@ -101,7 +127,8 @@ class RateLimits:
         """Return where ``token`` may be looked at; else raises ``TooManyRequests``.
 
         It may not where the address has presented too many that were not good. Keys that were good
-        within the last minute pass: others may share the address.
+        when they were last looked at pass, as others may share the address; one that was revoked
+        since costs the one look that finds out.
         """
         meter = self._meters.get(Kind.REFUSED)
         if token is None or meter is None:
@@ -117,7 +144,7 @@ class RateLimits:
             meter.spend(address_group(address))
 
     def _check_key_of_call(self) -> None:
-        if request.path.startswith(AUTH_PATHS):
+        if self._is_by_user():
             return  # no keys there but user tokens, and a limit of its own
         self.check_key(request.remote_addr, presented_token(request.environ))
 
@@ -138,10 +165,32 @@ class RateLimits:
         return _meter().scope
 
     def _who(self) -> str:
-        known = self._signed_in() if _meter().scope == Kind.AUTH else self._key_id()
+        known = self._user_id() if self._is_by_user() else self._key_id()
         g.is_known = known is not None
         g.who = who = known or address_group(request.remote_addr)
         return who
+
+    def _is_by_user(self) -> bool:
+        """Say whether the call comes from who says to be signed in, and not from an app."""
+        if request.path.startswith(AUTH_PATHS):
+            return True
+        # Apps and their owners may read; an owner's call by API key is the app's.
+        may_be = self._rules.get(request.blueprint or "") is Kind.READ
+        return may_be and "X-API-Key" not in request.headers and self._caller.claim() is not None
+
+    def _user_id(self) -> str | None:
+        if request.path.startswith(SIGN_IN_PATHS):
+            return None
+        claim, meter = self._caller.claim(), _meter()
+        # A look costs a query: none for who has used up what there is, or was refused as often.
+        if claim is None or meter.is_spent(claim.session_id):
+            return None
+        if meter.is_spent(claim.user_id):
+            raise meter.exceeded(claim.user_id)
+        user_id = self._caller.user_id()
+        if user_id is None:
+            meter.spend(claim.session_id)
+        return user_id
 
     def _key_id(self) -> str | None:
         caller = self._gate.identify(presented_token(request.environ))

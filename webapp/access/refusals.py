@@ -2,24 +2,24 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask, Response, request
 from limits import RateLimitItemPerMinute
 
+from logger_lib import JsonObject
 from webapp.access.address import address_group
 from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.meter import Meter
 from webapp.access.rate_limits import RateLimits
 from webapp.access.windows import Windows
-from webapp.audit import Action, AuditTrail
+from webapp.audit import Action, AuditTrail, refusal_told
 
 OF_ONE = RateLimitItemPerMinute(10)
 """How many refusals of an address are written down; enough to see that it goes on."""
 
 OF_ALL = RateLimitItemPerMinute(600)
-_ALL = "all"
 _REFUSED = frozenset({401, 403})
 
 
@@ -31,13 +31,16 @@ class RefusedCall:
     address: str | None
     where: str
     token: str | None
+    action: Action = Action.CALL_REFUSED
+    about: JsonObject = field(default_factory=dict)
 
 
 class Refusals:
     """Writes down who was refused what, and tells ``limits`` of keys that were not good.
 
-    Of the refusals of an address, and of all, so many a minute are written; the others are counted
-    in ``left_out``, and the next one that is written says how many they were.
+    Of the refusals of an address, and of all, so many of each ``Action`` a minute are written: with
+    what costs nothing nobody hides what matters. The others are counted in ``left_out``, and the
+    next one that is written says how many they were.
     """
 
     def __init__(
@@ -52,8 +55,8 @@ class Refusals:
         self._limits = limits
         # Of this host alone: it is its log that is kept from being flooded.
         windows = Windows(timer=timer)
-        self._of_one = Meter(windows, OF_ONE, "trail", "")
-        self._of_all = Meter(windows, OF_ALL, "trail", "")
+        self._of_one = Meter(windows, OF_ONE, "refusals of one", "")
+        self._of_all = Meter(windows, OF_ALL, "refusals of all", "")
         self._told = 0
         self.left_out = 0
 
@@ -70,8 +73,8 @@ class Refusals:
             return True
         if refused.status == 401 and refused.token is not None:
             self._limits.note_bad_key(refused.address)
-        who = address_group(refused.address)
-        if self._of_one.spend(who) and self._of_all.spend(_ALL):
+        who = f"{refused.action} {address_group(refused.address)}"
+        if self._of_one.spend(who) and self._of_all.spend(refused.action):
             self._write(refused)
             return True
         self.left_out += 1
@@ -81,10 +84,15 @@ class Refusals:
         left_out, self._told = self.left_out - self._told, self.left_out
         caller = self._gate.remembered(refused.token)
         self._audit.record(
-            Action.CALL_REFUSED,
+            refused.action,
             who="" if caller is None else caller.key_id,
             address=refused.address,
-            about={"status": refused.status, "where": refused.where, "leftOutBefore": left_out},
+            about={
+                "status": refused.status,
+                "where": refused.where,
+                "leftOutBefore": left_out,
+                **refused.about,
+            },
         )
 
     def _note_answer(self, response: Response) -> Response:
@@ -96,6 +104,7 @@ class Refusals:
                     request.remote_addr,
                     f"{request.method} {rule}",
                     presented_token(request.environ),
+                    *(refusal_told() or ()),
                 )
             )
         return response

@@ -4,28 +4,21 @@ A storage for ``limits``, and so for Flask-Limiter. Their own one in memory has 
 through all its keys a hundred times a second; their own one in Redis asks three times a call.
 """
 
-import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from typing import cast
+from typing import TypeAlias, cast
 
 from limits.storage import Storage
-from redis import BlockingConnectionPool, Redis
-from redis.exceptions import RedisError
+
+from webapp.prompt_redis import PromptRedis
 
 MAX_WINDOWS = 20_000
-"""About 5 MB. The one that began first goes first."""
+"""Of each kind of limit, so that a flood that one counts takes nothing from another: about 5 MB.
+The one that began first goes first."""
 
-ANSWER_SECONDS = 0.1
-"""How long Redis may take for a step; a host that waits longer counts for itself."""
-
-REST_SECONDS = 1.0
-"""How long Redis is left alone after it did not answer."""
-
-QUIET_SECONDS = 3600.0
-"""How long nothing more is said of a Redis that does not answer; ``failures`` counts on."""
-
-MAX_CONNECTIONS = 32
+_Window: TypeAlias = tuple[int, float]
+"""What was counted, and when it ends."""
 
 _HIT = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -39,45 +32,24 @@ return {count, left}
 
 
 class SharedCounts:
-    """Counts in Redis for all hosts. Out of reach, it says so once, and counts its failures."""
+    """Counts in Redis for all hosts."""
 
     def __init__(self, url: str) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            retry=None,
+        self._redis = PromptRedis(
+            url, meanwhile="calls go on, and each host counts its own for the rate limits"
         )
-        self._redis = Redis.from_pool(pool)
-        self._hit = self._redis.register_script(_HIT)
-        self._rests_until = 0.0
-        self._quiet_until = 0.0
-        self.failures = 0
+        self._hit = self._redis.client.register_script(_HIT)
+
+    @property
+    def failures(self) -> int:
+        """How often Redis was asked and did not answer."""
+        return self._redis.failures
 
     def hit(self, key: str, seconds: int, amount: int) -> tuple[int, float] | None:
         """Count ``amount``; return the count and the seconds left, ``None`` where nobody knows."""
-        if time.monotonic() < self._rests_until:
-            return None
-        try:
-            found = self._hit([f"herald:limit:{key}"], [amount, seconds * 1000])
-        except RedisError as error:
-            self._failed(error)
-            return None
-        count, left = cast("list[int]", found)
-        return count, left / 1000
-
-    def _failed(self, error: RedisError) -> None:
-        now = time.monotonic()
-        self.failures += 1
-        self._rests_until = now + REST_SECONDS
-        if now >= self._quiet_until:
-            sys.stderr.write(
-                f"Herald: Redis does not answer ({type(error).__name__}): calls go on, and each"
-                " host counts its own for the rate limits; this is said once an hour.\n"
-            )
-            self._quiet_until = now + QUIET_SECONDS
+        keys, arguments = [f"herald:limit:{key}"], [amount, seconds * 1000]
+        found = self._redis.ask(lambda: cast("list[int] | None", self._hit(keys, arguments)), None)
+        return None if found is None else (found[0], found[1] / 1000)
 
     def close(self) -> None:
         """Disconnect."""
@@ -103,7 +75,7 @@ class Windows(Storage):
     ) -> None:
         super().__init__(uri, wrap_exceptions)
         self.timer = timer
-        self._windows: dict[str, tuple[int, float]] = {}
+        self._kinds: defaultdict[str, dict[str, _Window]] = defaultdict(dict)
         self._shared = SharedCounts(redis_url) if redis_url else None
         self.evicted = 0
         """Windows that went before their time, as there were too many."""
@@ -121,24 +93,28 @@ class Windows(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` in the window of ``key``, which has ``expiry`` seconds; return all."""
         shared = self._shared.hit(key, expiry, amount) if self._shared is not None else None
-        now = self.timer()
+        now, windows = self.timer(), self._of_kind(key)
         if shared is not None:
             count, ends_at = shared[0], now + shared[1]
         else:
-            count, ends_at = self._windows.get(key, (0, 0.0))
+            count, ends_at = windows.get(key, (0, 0.0))
             if ends_at <= now:
                 count, ends_at = 0, now + expiry
             count += amount
-        self._keep(key, count, ends_at, now)
+        self._keep(windows, key, (count, ends_at), now)
         return count
 
-    def _keep(self, key: str, count: int, ends_at: float, now: float) -> None:
-        windows = self._windows
+    def _of_kind(self, key: str) -> dict[str, _Window]:
+        # What ``limits`` puts at the end of a key: the scope, and the rate in three parts. Whom it
+        # is about, before that, may have strokes of their own.
+        return self._kinds[key.rsplit("/", 4)[-4:][0]]
+
+    def _keep(self, windows: dict[str, _Window], key: str, window: _Window, now: float) -> None:
         known = windows.get(key)
         if known is not None and known[1] <= now:
             # Begun anew, it is the youngest.
             del windows[key]
-        windows[key] = (count, ends_at)
+        windows[key] = window
         if len(windows) > MAX_WINDOWS:
             oldest = next(iter(windows))
             if windows.pop(oldest)[1] > now:
@@ -146,12 +122,12 @@ class Windows(Storage):
 
     def get(self, key: str) -> int:
         """Return the count of ``key``, as this process saw it last."""
-        count, ends_at = self._windows.get(key, (0, 0.0))
+        count, ends_at = self._of_kind(key).get(key, (0, 0.0))
         return count if self.timer() < ends_at else 0
 
     def get_expiry(self, key: str) -> float:
         """Return when the window of ``key`` ends; now, where there is none."""
-        return max(self._windows.get(key, (0, 0.0))[1], self.timer())
+        return max(self._of_kind(key).get(key, (0, 0.0))[1], self.timer())
 
     def check(self) -> bool:
         """Say that it can be counted in: it always can."""
@@ -159,13 +135,13 @@ class Windows(Storage):
 
     def reset(self) -> int | None:
         """Forget what this process has counted."""
-        count = len(self._windows)
-        self._windows.clear()
+        count = sum(map(len, self._kinds.values()))
+        self._kinds.clear()
         return count
 
     def clear(self, key: str) -> None:
         """Forget one window of this process."""
-        self._windows.pop(key, None)
+        self._of_kind(key).pop(key, None)
 
     def close(self) -> None:
         """Disconnect."""

@@ -24,13 +24,19 @@ class Receipt:
     event_id: str
     event: Event
     recipients: int
-    """How many sockets the event was handed to."""
+    """How many sockets the event was handed to, as far as the hosts have said so."""
+
+    unreached: tuple[str, ...] = ()
+    """The hosts that had not."""
 
     def to_wire(self) -> JsonObject:
         """Return the body of the 202."""
-        return {
+        told: JsonObject = {
             "id": self.event_id,
             "event": self.event.name,
             "rooms": list(self.event.rooms),
             "recipients": self.recipients,
         }
+        if self.unreached:
+            told["unreached"] = list(self.unreached)
+        return told

@@ -20,8 +20,9 @@ from webapp.errors import LogNotReadable, NotFound, SearchTooLong, Unavailable
 READ_AT_ONCE = 100
 """How many events one read is asked for where all are: each has its own time."""
 
-MAX_HOSTS = 10_000
-"""How many records of one event are read: one a host that delivered it, and its own."""
+MAX_RECORDS = 10_000
+"""How many records of one event are read: one a host that delivered it, some of those that came
+back for it, and its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class EventLog:
         """Return one event of an app; raises ``NotFound`` where that app has none of this id."""
         own: LogRecord | None = None
         deliveries: list[tuple[str, ...]] = []
-        for record in self._read(LogQuery(event_id=event_id, app=app_id, limit=MAX_HOSTS)):
+        for record in self._read(LogQuery(event_id=event_id, app=app_id, limit=MAX_RECORDS)):
             own = record if record.id == event_id else own
             deliveries.append(record.recipients)
         if own is None:

@@ -1,18 +1,15 @@
 """Events as text: a line for people, a line of JSON, a row of CSV."""
 
-import csv
 import json
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import TextIO
 
 from logger_lib import escape
+from webapp.csv_text import csv_lines
 from webapp.events.event_log import StoredEvent
 
 COLUMNS = ("id", "at", "app", "event", "rooms", "data")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet would compute."""
 
 
 class Format(StrEnum):
@@ -24,13 +21,12 @@ class Format(StrEnum):
 
 def write_events(events: Iterable[StoredEvent], wanted: Format, stream: TextIO) -> int:
     """Write ``events`` one by one; return how many there were."""
-    rows = csv.writer(stream)
     if wanted is Format.CSV:
-        rows.writerow(COLUMNS)
+        stream.write(csv_lines([COLUMNS]))
     count = 0
     for event in events:
         if wanted is Format.CSV:
-            rows.writerow(_cells(event))
+            stream.write(csv_lines([_cells(event)]))
         else:
             stream.write(json_line(event) + "\n")
         count += 1
@@ -54,5 +50,4 @@ def shown_line(event: StoredEvent) -> str:
 def _cells(event: StoredEvent) -> list[str]:
     wire = event.to_wire()
     rooms, data = json.dumps(wire["rooms"]), json.dumps(wire["data"])
-    cells = [event.id, str(wire["at"]), event.record.app or "", event.record.event, rooms, data]
-    return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
+    return [event.id, str(wire["at"]), event.record.app or "", event.record.event, rooms, data]

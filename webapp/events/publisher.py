@@ -1,34 +1,56 @@
 """The one way in for an event, whatever transport brought it."""
 
-from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
-from logger_lib import JsonObject, Logger, delivery_record, event_record, uuid7
+from logger_lib import Logger, delivery_record, event_record, uuid7
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event, Receipt
+from webapp.events.fan_out import FanOut, HandedOut
 
 
-class FanOut(Protocol):
-    """What the publisher needs of the sockets."""
+@dataclass(slots=True)
+class Publishing:
+    """An event that is on its way to the sockets; its record is with the log already."""
 
-    def is_sid(self, name: str) -> bool:
-        """Say whether ``name`` is the id of a connected socket."""
+    event: Event
+    event_id: str
+    at: datetime
+    handed_out: HandedOut
+    logger: Logger
+    here: int | None = None
+    """How many sockets of this host have got it, once that is logged."""
 
-    def deliver(
-        self,
-        app_id: str,
-        event: str,
-        data: JsonObject,
-        *,
-        rooms: Sequence[str],
-        excluded: Collection[str],
-    ) -> tuple[str, ...]:
-        """Hand the event to the sockets and return their sids."""
+    def deliver(self) -> int:
+        """Return how many sockets of this host have got it, when they have, and log that."""
+        if self.here is None:
+            sids = self.handed_out.here()
+            self.here = len(sids)
+            if sids:
+                self._log(sids)
+        return self.here
+
+    def receipt(self) -> Receipt:
+        """Return whom it has reached, when the other hosts have said so or had their time to."""
+        here = self.deliver()
+        recipients, unreached = self.handed_out.elsewhere()
+        return Receipt(self.event_id, self.event, here + recipients, unreached)
+
+    def _log(self, sids: tuple[str, ...]) -> None:
+        self.logger.log(
+            delivery_record(
+                self.event.name,
+                sids,
+                event_id=self.event_id,
+                time=self.at,
+                app=self.event.app_id,
+                rooms=self.event.rooms,
+            )
+        )
 
 
 class Publisher:
-    """Hands events to the sockets first and to the log second."""
+    """Hands events to the sockets, and to the log."""
 
     def __init__(self, sockets: FanOut) -> None:
         self._sockets = sockets
@@ -39,11 +61,16 @@ class Publisher:
         Raises ``ValidationFailed`` where a room is the id of a socket: rooms are the app's own
         names, and a sid that leaks must not become an address.
         """
+        return self.begin(event, logger).receipt()
+
+    def begin(self, event: Event, logger: Logger) -> Publishing:
+        """Have ``event`` delivered behind all that were begun before, and log it.
+
+        What waits for other hosts is the receipt, so that many events can wait together.
+        """
         self._refuse_sids(event.rooms)
         event_id, now = uuid7(), datetime.now(UTC)
-        recipients = self._sockets.deliver(
-            event.app_id, event.name, event.data, rooms=event.rooms, excluded=event.excluded
-        )
+        handed_out = self._sockets.hand_out(event, event_id, now)
         logger.log(
             event_record(
                 event.name,
@@ -54,18 +81,7 @@ class Publisher:
                 rooms=event.rooms,
             )
         )
-        if recipients:
-            logger.log(
-                delivery_record(
-                    event.name,
-                    recipients,
-                    event_id=event_id,
-                    time=now,
-                    app=event.app_id,
-                    rooms=event.rooms,
-                )
-            )
-        return Receipt(event_id, event, len(recipients))
+        return Publishing(event, event_id, now, handed_out, logger)
 
     def _refuse_sids(self, rooms: tuple[str, ...]) -> None:
         for room in rooms:

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import orjson
 from flask import Blueprint, Response, request
-from werkzeug.datastructures import MultiDict
 
 from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
-from webapp.errors import SearchTooLong, ValidationFailed
+from webapp.errors import SearchTooLong
 from webapp.events.cursor import Cursors
 from webapp.events.event_log import EventLog, StoredEvent
 from webapp.events.search_schema import PageAsked, load_page
-from webapp.http_errors import json_response
+from webapp.http_errors import json_bytes, json_response
+from webapp.query_string import each_once
 
 MAX_PAGE_BYTES = 8 * 1_048_576
 """A page ends with the event that reaches this, whatever its limit; ``next`` has the rest."""
@@ -27,7 +27,7 @@ def make_reading_blueprint(log: EventLog, gate: Gate, cursors: Cursors) -> Bluep
     @blueprint.get("/events")
     def search() -> Response:
         caller = gate.admit(presented_token(request.environ), Scope.READ)
-        return _page(log, cursors, load_page(_each_once(request.args), caller.app_id))
+        return _page(log, cursors, load_page(each_once(request.args), caller.app_id))
 
     @blueprint.get("/events/<uuid:event_id>")
     def find(event_id: UUID) -> Response:
@@ -35,13 +35,6 @@ def make_reading_blueprint(log: EventLog, gate: Gate, cursors: Cursors) -> Bluep
         return json_response(log.find(str(event_id), caller.app_id).to_wire())
 
     return blueprint
-
-
-def _each_once(arguments: MultiDict[str, str]) -> dict[str, str]:
-    twice = {name: ["Give it once."] for name, values in arguments.lists() if len(values) > 1}
-    if twice:
-        raise ValidationFailed("a parameter is given more than once", twice)
-    return arguments.to_dict()
 
 
 def _page(log: EventLog, cursors: Cursors, asked: PageAsked) -> Response:
@@ -64,7 +57,7 @@ def _fill(page: list[bytes], found: Iterable[StoredEvent], limit: int) -> str | 
     for event in found:
         if len(page) == limit or size >= MAX_PAGE_BYTES:
             return last_id
-        page.append(orjson.dumps(event.to_wire()))
+        page.append(json_bytes(event.to_wire()))
         size += len(page[-1])
         last_id = event.id
     return None

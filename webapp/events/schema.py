@@ -1,28 +1,21 @@
 """The shape of what is published and joined. Shape only: no lookups, no side effects."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Required, TypedDict, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
-from orjson import OPT_STRICT_INTEGER, JSONEncodeError, dumps
 
 from logger_lib import JsonObject, JsonValue
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event
-from webapp.names import MAX_ROOMS, TextsField, plain_name, with_few_unknown
+from webapp.json_object import JsonObjectField
+from webapp.names import MAX_ROOMS, TextsField, plain_name, publishable_name, with_few_unknown
 
 MAX_EXCLUDED = 1000
 
-VALUES_A_TURN = 5_000
-"""How many values are looked at one by one before others get their turn: 1 to 2 ms."""
-
 KNOWN_NAMES = 10_000
 """How many names of events and rooms are remembered as good: validating them takes the longest."""
-
-INTEGERS = range(-(2**63), 2**63)
-"""What every destination can hold: integers of 64 bits. JavaScript rounds beyond 2^53."""
 
 # The names that Socket.IO clients keep for themselves: a client that receives one drops the
 # connection with "parse error".
@@ -30,65 +23,12 @@ RESERVED_NAMES = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 
-BACKSLASH = ord("\\")
-_NUL = b"\\u0000"
-
 
 def _not_reserved(value: str) -> None:
     if value in RESERVED_NAMES:
         raise ValidationError(
             "Is reserved by Socket.IO: a client that received it would drop its connection."
         )
-
-
-class JsonObjectField(fields.Field[JsonObject]):
-    """A JSON object that every destination can hold: integers of 64 bits, no NUL in a key.
-
-    Nearly all are seen to be good by orjson, in a tenth of the time that going through them takes.
-    """
-
-    def _deserialize(
-        self,
-        value: JsonValue,
-        attr: str | None,  # noqa: ARG002 - marshmallow's signature
-        data: Mapping[str, JsonValue] | None,  # noqa: ARG002
-        **kwargs: bool,  # noqa: ARG002
-    ) -> JsonObject:
-        if not isinstance(value, dict):
-            raise ValidationError("Must be an object.")
-        try:
-            text = dumps(value, option=OPT_STRICT_INTEGER)
-        except JSONEncodeError:  # an integer beyond 53 bits
-            _check_values(value)
-        else:
-            if BACKSLASH in text and _NUL in text:
-                _check_values(value)
-        return value
-
-
-def _check_values(value: JsonObject) -> None:
-    for number, item in enumerate(_all_in(value), 1):
-        if type(item) is int and item not in INTEGERS:
-            raise ValidationError(f"{item} does not fit into 64 bits: send it as a string.")
-        if not number % VALUES_A_TURN:
-            time.sleep(0)
-
-
-def _all_in(value: JsonObject) -> Iterator[JsonValue]:
-    """Yield all values in ``value``, at any depth; raise where a key must not be.
-
-    Arrays and objects come twice, so that turns are given however they are nested.
-    """
-    waiting: list[JsonObject | list[JsonValue]] = [value]
-    while waiting:
-        item = waiting.pop()
-        yield item
-        if isinstance(item, dict) and "\0" in "".join(item):
-            raise ValidationError("A key must not contain NUL: MongoDB cannot hold it.")
-        for child in item.values() if isinstance(item, dict) else item:
-            if isinstance(child, dict | list):
-                waiting.append(child)
-            yield child
 
 
 class EventSchema(Schema):
@@ -99,10 +39,10 @@ class EventSchema(Schema):
 
         unknown = RAISE
 
-    event = fields.String(required=True, validate=[plain_name, _not_reserved])
+    event = fields.String(required=True, validate=[publishable_name, _not_reserved])
     data = JsonObjectField(required=True)
-    room = fields.String(validate=plain_name)
-    rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), plain_name)
+    room = fields.String(validate=publishable_name)
+    rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), publishable_name)
     excluded = TextsField(validate.Length(max=MAX_EXCLUDED), data_key="except")
 
 

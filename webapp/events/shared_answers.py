@@ -3,23 +3,15 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
-
-from redis import Redis
-from redis.exceptions import RedisError
+from typing import cast
 
 from webapp.errors import CallInProgress
 from webapp.events.kept_answers import Kept
-
-Result = TypeVar("Result")
+from webapp.prompt_redis import PromptRedis
 
 ANSWER_SECONDS = 0.25
 """How long Redis may take; a host that waits longer answers for itself."""
-
-REST_SECONDS = 1.0
-"""How long Redis is left alone after it did not answer."""
 
 CLAIM_SECONDS = 30
 """How long a host that died while it worked on a call keeps the others from it."""
@@ -57,15 +49,13 @@ class SharedAnswers:
     """
 
     def __init__(self, url: str, seconds: int) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            retry=None,
-        )
+        self._redis = PromptRedis(url, answer_seconds=ANSWER_SECONDS)
         self._seconds = seconds
-        self._rests_until = 0.0
-        self.failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How often Redis was asked and did not answer."""
+        return self._redis.failures
 
     def claim(self, owner: str, key: str) -> Kept | Claim:
         """Return what a host has kept under ``key``, else the claim to make the call.
@@ -75,9 +65,11 @@ class SharedAnswers:
         claim = Claim(_name(owner, key), _CLAIMED + secrets.token_hex(16).encode())
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            if self._try(lambda: self._set_new(claim), True):
+            if self._redis.ask(lambda: self._set_new(claim), True):
                 return claim
-            found = self._try(lambda: cast("bytes | None", self._redis.get(claim.name)), None)
+            found = self._redis.ask(
+                lambda: cast("bytes | None", self._redis.client.get(claim.name)), None
+            )
             if found is not None and not found.startswith(_CLAIMED):
                 return Kept(found[:_DIGEST_BYTES], found[_DIGEST_BYTES:])
             if time.monotonic() > deadline:
@@ -87,31 +79,21 @@ class SharedAnswers:
     def keep(self, claim: Claim, kept: Kept) -> None:
         """Keep the answer for every host, unless another one has the claim by now."""
         value = kept.body_digest + kept.answer
-        self._try(lambda: self._run(_KEEP, claim, value, str(self._seconds).encode()), None)
+        self._redis.ask(lambda: self._run(_KEEP, claim, value, str(self._seconds).encode()), None)
 
     def release(self, claim: Claim) -> None:
         """Give up a claim, if it is still ours: the call was refused, and changed nothing."""
-        self._try(lambda: self._run(_RELEASE, claim), None)
+        self._redis.ask(lambda: self._run(_RELEASE, claim), None)
 
     def close(self) -> None:
         """Disconnect."""
         self._redis.close()
 
     def _set_new(self, claim: Claim) -> bool:
-        return bool(self._redis.set(claim.name, claim.mark, ex=CLAIM_SECONDS, nx=True))
+        return bool(self._redis.client.set(claim.name, claim.mark, ex=CLAIM_SECONDS, nx=True))
 
     def _run(self, script: str, claim: Claim, *arguments: bytes) -> None:
-        self._redis.eval(script, 1, claim.name, claim.mark, *arguments)
-
-    def _try(self, call: Callable[[], Result], otherwise: Result) -> Result:
-        if time.monotonic() < self._rests_until:
-            return otherwise
-        try:
-            return call()
-        except RedisError:
-            self.failures += 1
-            self._rests_until = time.monotonic() + REST_SECONDS
-            return otherwise
+        self._redis.client.eval(script, 1, claim.name, claim.mark, *arguments)
 
 
 def _name(owner: str, key: str) -> str:

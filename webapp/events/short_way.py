@@ -10,8 +10,8 @@ from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.meter import Headers, Meter
 from webapp.access.scopes import Scope
+from webapp.acknowledgement import Acknowledgement
 from webapp.errors import HeraldError
-from webapp.events.acknowledgement import Acknowledgement
 from webapp.events.event import Event
 from webapp.events.publisher import Publisher
 from webapp.events.schema import load_event

@@ -1,7 +1,7 @@
 """``POST /events`` and ``POST /events/batch``."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from webapp.access.scopes import Scope
 from webapp.errors import HeraldError, Unavailable, ValidationFailed
 from webapp.events.acknowledgement import Acknowledgements
 from webapp.events.idempotency import IdempotentAnswers, Made
-from webapp.events.publisher import Publisher
+from webapp.events.publisher import Publisher, Publishing
 from webapp.events.schema import load_event
 from webapp.http_errors import json_response
 from webapp.json_body import MAX_DEPTH, read_json
@@ -31,6 +31,9 @@ WORK_A_TURN = 1000
 
 ITEM_WORK = 4
 """What an event costs beside its recipients, in recipients."""
+
+FIRST_AT_ONCE, MOST_AT_ONCE = 10, 100
+"""How many events of a batch wait for other hosts together, until it is known what they cost."""
 
 BATCH_DEPTH = MAX_DEPTH + 2
 """An event in a batch may be nested as deep as one sent alone."""
@@ -109,8 +112,8 @@ def _publish_all(
     publisher: Publisher, caller: Caller, items: list[JsonValue], logger: Logger, room: Room
 ) -> JsonObject:
     results: list[JsonValue] = []
-    work = 0
-    for number, item in enumerate(items):
+    at_once, work = FIRST_AT_ONCE, 0
+    while len(results) < len(items):
         if work >= WORK_A_TURN:
             work = 0
             # The others' turn, and that of the loggers, whose buffers would be full before the end.
@@ -118,13 +121,40 @@ def _publish_all(
             try:
                 room()
             except Unavailable as error:
-                return {"results": results + [error.to_wire()] * (len(items) - number)}
-        try:
-            receipt = publisher.publish(load_event(item, caller.app_id), logger)
-        except HeraldError as error:
-            results.append(error.to_wire())
+                return {"results": results + [error.to_wire()] * (len(items) - len(results))}
+        part = items[len(results) : len(results) + at_once]
+        answers, cost = _publish_some(publisher, caller, part, logger)
+        results += answers
+        work += cost
+        at_once = max(1, min(MOST_AT_ONCE, WORK_A_TURN * len(part) // cost))
+    return {"results": results}
+
+
+def _publish_some(
+    publisher: Publisher, caller: Caller, items: Sequence[JsonValue], logger: Logger
+) -> tuple[list[JsonValue], int]:
+    """Publish events that wait for other hosts together; return the answers, and their work."""
+    begun = [_begin(publisher, caller, item, logger) for item in items]
+    for each in begun:
+        if not isinstance(each, HeraldError):
+            each.deliver()
+    answers: list[JsonValue] = []
+    work = 0
+    for each in begun:
+        if isinstance(each, HeraldError):
+            answers.append(each.to_wire())
         else:
-            results.append(receipt.to_wire())
+            receipt = each.receipt()
+            answers.append(receipt.to_wire())
             work += receipt.recipients
         work += ITEM_WORK
-    return {"results": results}
+    return answers, work
+
+
+def _begin(
+    publisher: Publisher, caller: Caller, item: JsonValue, logger: Logger
+) -> Publishing | HeraldError:
+    try:
+        return publisher.begin(load_event(item, caller.app_id), logger)
+    except HeraldError as error:
+        return error

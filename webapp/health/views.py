@@ -9,8 +9,13 @@ from webapp.errors import HeraldError, Unavailable
 from webapp.http_errors import json_response
 
 
-def make_health_blueprint(parts: Mapping[str, Callable[[], None]]) -> Blueprint:
-    """Return the blueprint; each of ``parts`` raises where it is not ready."""
+def make_health_blueprint(
+    parts: Mapping[str, Callable[[], None]], told: Mapping[str, Callable[[], JsonObject]]
+) -> Blueprint:
+    """Return the blueprint; each of ``parts`` raises where it is not ready.
+
+    What is ``told`` beside them makes nobody unready: another process has to be looked after.
+    """
     blueprint = Blueprint("health", __name__, url_prefix="/health")
 
     @blueprint.get("/live")
@@ -20,11 +25,12 @@ def make_health_blueprint(parts: Mapping[str, Callable[[], None]]) -> Blueprint:
     @blueprint.get("/ready")
     def ready() -> Response:
         states: JsonObject = {name: _state(check) for name, check in parts.items()}
+        beside: JsonObject = {name: tell() for name, tell in told.items()}
         if all(state == "ok" for state in states.values()):
-            return json_response({"status": "ready", "parts": states})
+            return json_response({"status": "ready", "parts": states, **beside})
         missing = ", ".join(name for name, state in states.items() if state != "ok")
         not_ready = Unavailable(f"not ready: see 'parts' for {missing}")
-        body: JsonObject = {"status": "not ready", "parts": states, **not_ready.to_wire()}
+        body: JsonObject = {"status": "not ready", "parts": states, **beside, **not_ready.to_wire()}
         response = json_response(body, not_ready.status)
         response.headers["Retry-After"] = str(not_ready.retry_after)
         return response

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.base_client.errors import MismatchingStateError
@@ -16,10 +15,9 @@ from requests import RequestException
 
 from logger_lib import JsonObject, JsonValue
 from webapp.errors import SignInRefused, Unavailable
-from webapp.settings import Settings
+from webapp.users.issuer import IssuerSettings
 from webapp.users.users import LONGEST_SUBJECT, Identity
 
-GOOGLE = "https://accounts.google.com"
 MAX_CONVERSATIONS = 20
 """How many requests may wait for the issuer at once; the next one is told to come back."""
 MAX_BEGUN = 4
@@ -35,28 +33,11 @@ _LEEWAY_SECONDS = 60
 _ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
+_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no database holds, or no line shows as it is: control characters, halves of characters, and
+what turns the direction of a text around."""
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _BEGIN_AGAIN = "Begin again at /auth/google."
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerSettings:
-    """Who signs people in, and what Herald is called there."""
-
-    url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-
-
-def issuer_settings(settings: Settings) -> IssuerSettings | None:
-    """Return the issuer that is configured, Google by its short form, or None."""
-    if settings.google_client_id and settings.google_client_secret:
-        return IssuerSettings(GOOGLE, settings.google_client_id, settings.google_client_secret)
-    if settings.oidc_issuer and settings.oidc_client_id and settings.oidc_client_secret:
-        return IssuerSettings(
-            settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
-        )
-    return None
 
 
 class Issuer:
@@ -116,19 +97,21 @@ class Issuer:
         if not isinstance(claims, dict) or not isinstance(subject, str):
             raise SignInRefused(f"{self.url} sent no ID token that names a user.")
         # MySQL would not tell a subject from the same one with a blank at its end.
-        if not 0 < len(subject) <= LONGEST_SUBJECT or subject != subject.strip():
+        if not 0 < len(subject) <= LONGEST_SUBJECT or subject != _shown(subject).strip():
             raise SignInRefused(f"{self.url} names its user by a text that is no subject.")
         if "email" not in claims and "userinfo_endpoint" in client.server_metadata:
             told = client.userinfo(token=token)
             # The ID token is signed; what is told beside it has to be about the same user.
             claims = told if told.get("sub") == subject else claims
+        email = _text(claims.get("email"))
         return Identity(
             # As it calls itself: OIDC_ISSUER may lack the slash at the end.
             _text(client.server_metadata["issuer"]),
             subject,
-            email=_text(claims.get("email")),
+            # Whole or not at all: what is left of an address may be somebody else's.
+            email=email if email == _shown(email) else "",
             email_verified=claims.get("email_verified") is True,
-            name=_text(claims.get("name")),
+            name=_shown(_text(claims.get("name"))),
         )
 
     def _checked_client(self) -> FlaskOAuth2App:
@@ -199,20 +182,6 @@ class Issuer:
             ) from error
 
 
-def require_allowed(identity: Identity, allowed: tuple[str, ...]) -> None:
-    """Raise ``SignInRefused`` where ``SIGN_IN_ALLOWED`` names others; empty, it lets in everybody.
-
-    An address counts only where the issuer has verified it: else anybody could claim it.
-    """
-    address = identity.email.lower()
-    is_named = address in allowed or f"@{address.rpartition('@')[2]}" in allowed
-    if allowed and not (identity.email_verified and is_named):
-        raise SignInRefused(
-            "SIGN_IN_ALLOWED does not name your e-mail address, or"
-            f" {identity.issuer} has not verified it. Ask whoever operates this Herald."
-        )
-
-
 def _forget_oldest() -> None:
     begun = sorted(
         (key for key in session if key.startswith(_STATES)), key=lambda key: session[key]["exp"]
@@ -223,6 +192,10 @@ def _forget_oldest() -> None:
 
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _shown(text: str) -> str:
+    return _NOT_SHOWN.sub("", text)
 
 
 def _texts(value: JsonValue) -> list[str]:

@@ -1,4 +1,8 @@
-"""The one page of a sign-in: how to, a button, or why it was refused. It has no script."""
+"""The one page of a sign-in: a button, or why it was refused.
+
+It works without its script, which only takes the code out of the link. The code stands behind the
+``#``, which browsers send to nobody: it is in no log of any server on the way, and no ``Referer``.
+"""
 
 from flask import Response, make_response, render_template_string, request
 
@@ -8,38 +12,46 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in · Herald</title>
+<script src="{{ script }}" defer></script>
 </head>
 <body>
 <main>
 <h1>Sign in to Herald</h1>
 {% if refusal %}<p role="alert">{{ refusal }}</p>
-{% endif %}{% if token %}<form method="post" action="/auth/login">
-<input type="hidden" name="token" value="{{ token }}">
-<input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">
-<button type="submit">Sign in</button>
-</form>
 {% endif %}{% if issuer %}<p><a href="/auth/google">Sign in with {{ issuer }}</a></p>
-{% elif not token %}<p>Whoever operates this Herald makes a link that signs in once:
+{% endif %}<form method="post" action="/auth/login">
+<p><label>Code of a sign-in link, which stands behind its #:
+<input name="token" required autocomplete="off" spellcheck="false"></label>
+<input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">
+<button type="submit">Sign in</button></p>
+</form>
+<p>Whoever operates this Herald makes such a link:
 <code>flask --app webapp users login-link</code></p>
-{% endif %}</main>
+</main>
 </body>
 </html>
 """
 
+SCRIPT = """function takeCode() {
+  if (location.hash.length > 1) {
+    document.querySelector("input[name=token]").value = location.hash.slice(1);
+    // Out of the address, and so of what the browser remembers of it.
+    history.replaceState(null, "", location.pathname);
+  }
+}
+addEventListener("hashchange", takeCode);
+takeCode();
+"""
+
 
 def sign_in_page(
-    *,
-    issuer: str | None,
-    token: str = "",
-    csrf_field: str = "",
-    csrf_token: str = "",
-    refusal: str = "",
+    *, issuer: str | None, script: str, csrf_field: str, csrf_token: str, refusal: str = ""
 ) -> Response:
-    """Return the page: with a button where there is the ``token`` of a link."""
+    """Return the page; ``script`` is the address of ``SCRIPT``."""
     text = render_template_string(
         _PAGE,
         issuer=issuer,
-        token=token,
+        script=script,
         csrf_field=csrf_field,
         csrf_token=csrf_token,
         refusal=refusal,

@@ -1,26 +1,25 @@
-"""Sessions: who is signed in, in a signed cookie, and the token that proves a form to be ours."""
+"""The cookie that names a session, signed, and the token that proves a form to be ours."""
 
 import hashlib
 import hmac
 import secrets
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from webapp.environment import LOOPBACK
 from webapp.errors import Forbidden
+from webapp.setting_values import LOOPBACK
+from webapp.users.live_sessions import LIFETIME_SECONDS
 
-LIFETIME_SECONDS = 8 * 3600
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 
 _PURPOSE = b"herald: sessions, version 1"
 _BYTES = 32
-_USER, _UNTIL, _CSRF = "user", "until", "csrf"
+_ID, _USER, _CSRF = "session", "user", "csrf"
 
 
 class SessionCookie(SecureCookieSessionInterface):
@@ -31,6 +30,11 @@ class SessionCookie(SecureCookieSessionInterface):
     """
 
     salt = "herald-session"
+
+    def __init__(self, public_url: str | None) -> None:
+        super().__init__()
+        self._public_url = public_url
+
     digest_method = staticmethod(hashlib.sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
@@ -46,7 +50,8 @@ class SessionCookie(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         """Say whether the cookie is for HTTPS alone."""
         del app
-        return request.scheme != "http" or not is_this_host(request.host)
+        reached = urlsplit(self._public_url or request.host_url)
+        return reached.scheme != "http" or not is_this_host(reached.netloc)
 
     def get_cookie_httponly(self, app: Flask) -> bool:
         """Say that no script may read the cookie."""
@@ -59,39 +64,51 @@ class SessionCookie(SecureCookieSessionInterface):
         return "Lax"
 
 
-def use_session_cookie(app: Flask, secret: str) -> None:
-    """Have ``app`` keep sessions in the cookie, signed with a key of its own."""
+def use_session_cookie(app: Flask, secret: str, public_url: str | None) -> None:
+    """Have ``app`` keep sessions in the cookie, signed with a key of its own.
+
+    Whether it is for HTTPS alone is ``public_url``'s to say, and the request's without one.
+    """
     app.secret_key = hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256)
     app.permanent_session_lifetime = timedelta(seconds=LIFETIME_SECONDS)
     # Eight hours from the sign-in, and not from the last call.
     app.config["SESSION_REFRESH_EACH_REQUEST"] = False
-    app.session_interface = SessionCookie()
+    app.session_interface = SessionCookie(public_url)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClaim:
+    """What the cookie says of a session, which may be over."""
+
+    session_id: str
+    user_id: str
 
 
 class Sessions:
-    """The session of the current request."""
+    """The cookie of the current request."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-
-    def begin(self, user_id: str) -> None:
-        """Sign the user in for eight hours. Nothing of what the cookie held before stays good."""
+    def begin(self, session_id: str, user_id: str) -> None:
+        """Have the browser keep a session that has begun, and nothing of what it held before."""
         session.clear()
         session.permanent = True
-        session[_USER] = user_id
-        session[_UNTIL] = int(self._clock()) + LIFETIME_SECONDS
+        session[_ID], session[_USER] = session_id, user_id
         session[_CSRF] = secrets.token_urlsafe(_BYTES)
 
     def end(self) -> None:
-        """Sign out: the cookie is removed."""
+        """Have the browser forget the session."""
         session.clear()
 
-    def user_id(self) -> str | None:
-        """Return who is signed in, or None."""
-        user_id, until = session.get(_USER), session.get(_UNTIL)
-        if isinstance(user_id, str) and isinstance(until, int) and self._clock() < until:
-            return user_id
-        return None
+    def session_id(self) -> str | None:
+        """Return the session that the browser says it has; it may be over."""
+        session_id = session.get(_ID)
+        return session_id if isinstance(session_id, str) else None
+
+    def claim(self) -> SessionClaim | None:
+        """Return that session, and whose it was when it began."""
+        session_id, user_id = self.session_id(), session.get(_USER)
+        if session_id is None or not isinstance(user_id, str):
+            return None
+        return SessionClaim(session_id, user_id)
 
     def csrf_token(self) -> str:
         """Return what a form or a call has to bring along; made if the session has none."""

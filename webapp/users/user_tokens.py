@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from logger_lib import JsonObject
 from webapp.signed_token import TokenInvalid, TokenSigner
+from webapp.users.live_sessions import LiveSession
 
 LIFETIME_SECONDS = 3600
 
@@ -22,6 +24,7 @@ class UserToken:
     """A token and what it says. ``expires_at`` is in Unix seconds."""
 
     token: str = field(repr=False)
+    session_id: str
     user_id: str
     expires_at: int
 
@@ -43,16 +46,21 @@ class UserTokens:
         )
         self._clock = clock
 
-    def issue(self, user_id: str) -> UserToken:
-        """Return a token for the user: a JWT that is good for an hour."""
+    def issue(self, live: LiveSession) -> UserToken:
+        """Return a token of a session: a JWT that is good for an hour, and no longer than that."""
         now = int(self._clock())
-        expires_at = now + LIFETIME_SECONDS
-        token = self._signer.sign({"sub": user_id, "iat": now, "exp": expires_at})
-        return UserToken(token, user_id, expires_at)
+        expires_at = min(now + LIFETIME_SECONDS, int(live.ends_at.timestamp()))
+        claims: JsonObject = {"sub": live.user.id, "sid": live.id, "iat": now, "exp": expires_at}
+        return UserToken(self._signer.sign(claims), live.id, live.user.id, expires_at)
 
     def verify(self, token: str) -> UserToken:
-        """Return what ``token`` says; raises ``UserTokenInvalid`` unless all of it is right."""
+        """Return what ``token`` says; raises ``UserTokenInvalid`` unless all of it is right.
+
+        Whether its session is still good, the database knows.
+        """
         match self._signer.open(token):
-            case {"sub": str(user_id), "exp": int(expires_at)} if expires_at > self._clock():
-                return UserToken(token, user_id, expires_at)
+            case {"sid": str(session_id), "sub": str(user_id), "exp": int(expires_at)} if (
+                expires_at > self._clock()
+            ):
+                return UserToken(token, session_id, user_id, expires_at)
         raise UserTokenInvalid("expired, or claims are missing")

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from logger_lib.ids import uuid7
+from webapp.names import may_be_id
 from webapp.storage.database import Database
 from webapp.storage.tables import User
 
@@ -17,6 +18,7 @@ LONGEST_SUBJECT = 255
 _LONGEST_EMAIL = 254
 _LONGEST_NAME = 200
 _MOST_LISTED = 10_000
+_MOST_NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class UserDetails:
     name: str
     created_at: datetime
     last_sign_in_at: datetime | None
+    email_verified: bool
 
 
 class Users:
@@ -54,6 +57,8 @@ class Users:
 
     def find(self, user_id: str) -> UserDetails | None:
         """Return one user, or None where there is none of that id."""
+        if not may_be_id(user_id):
+            return None
         return self._database.run(lambda session: _found(session.get(User, user_id)))
 
     def sign_in(self, identity: Identity) -> UserDetails:
@@ -65,16 +70,20 @@ class Users:
             # Signed in twice at once for the first time: the other one has made the user.
             return self._database.run(lambda session: _sign_in(session, identity, now))
 
-    def note_sign_in(self, user_id: str) -> UserDetails | None:
-        """Note that a user has signed in without an issuer; None where there is none of that id."""
-        now = self._now()
-        return self._database.run(lambda session: _note(session, user_id, now))
+    def note_sign_in(self, user_id: str) -> None:
+        """Note that a user has signed in without an issuer."""
+        noted = update(User).where(User.id == user_id).values(last_sign_in_at=self._now())
+        self._database.run(lambda session: session.execute(noted).close())
+
+    def named(self, name: str) -> tuple[UserDetails, ...]:
+        """Return those of this id, or e-mail address, which several issuers may know."""
+        return self._database.run(lambda session: _named(session, name)) if name else ()
 
     def list_all(self) -> tuple[UserDetails, ...]:
         """Return the first 10,000 users, oldest first."""
         query = select(User).order_by(User.id).limit(_MOST_LISTED)
         return self._database.run(
-            lambda session: tuple(_details(row) for row in session.scalars(query))
+            lambda session: tuple(details_of(row) for row in session.scalars(query))
         )
 
     def _now(self) -> datetime:
@@ -87,10 +96,22 @@ def _sign_in(session: Session, identity: Identity, now: datetime) -> UserDetails
         row = User(id=uuid7(), issuer=identity.issuer, subject=identity.subject, created_at=now)
         session.add(row)
     row.email = identity.email if len(identity.email) <= _LONGEST_EMAIL else ""
+    row.email_verified = identity.email_verified
     row.name = identity.name[:_LONGEST_NAME]
     row.last_sign_in_at = now
     session.flush()
-    return _details(row)
+    return details_of(row)
+
+
+def _named(session: Session, name: str) -> tuple[UserDetails, ...]:
+    # Databases do not agree on which letters are the same ones.
+    folded, ids = name.casefold(), []
+    everybody = select(User.id, User.email).order_by(User.id).execution_options(yield_per=1000)
+    for user_id, email in session.execute(everybody):
+        if user_id == name or email.casefold() == folded:
+            ids.append(user_id)
+    query = select(User).where(User.id.in_(ids[:_MOST_NAMED])).order_by(User.id)
+    return tuple(details_of(row) for row in session.scalars(query))
 
 
 def _row_of(session: Session, identity: Identity) -> User | None:
@@ -102,18 +123,12 @@ def _row_of(session: Session, identity: Identity) -> User | None:
     return None
 
 
-def _note(session: Session, user_id: str, now: datetime) -> UserDetails | None:
-    row = session.get(User, user_id)
-    if row is not None:
-        row.last_sign_in_at = now
-    return _found(row)
-
-
 def _found(row: User | None) -> UserDetails | None:
-    return None if row is None else _details(row)
+    return None if row is None else details_of(row)
 
 
-def _details(row: User) -> UserDetails:
+def details_of(row: User) -> UserDetails:
+    """Return what a row says."""
     return UserDetails(
         id=row.id,
         issuer=row.issuer,
@@ -121,4 +136,5 @@ def _details(row: User) -> UserDetails:
         name=row.name,
         created_at=row.created_at,
         last_sign_in_at=row.last_sign_in_at,
+        email_verified=row.email_verified,
     )
