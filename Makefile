@@ -4,9 +4,10 @@ ARGS ?=
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-# All tests run in two processes, file by file: half of the time they wait. Some run in one, where -s
-# works, and so do all where they are traced: several times slower, two at once would be late.
-SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=2 --dist=loadfile)
+# All tests run in two processes, half of them in each: half of the time they wait. Whichever is done
+# first takes over of what the other has left. Some run in one, where -s works, and so do all where they
+# are traced: several times slower, two at once would be late.
+SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=2 --dist=worksteal)
 KEY_SCOPES = publish,subscribe,read,collect
 
 # A line of .env, NAME=value, counts where the environment does not have NAME. The value is taken as
@@ -27,13 +28,16 @@ READ_ENV = if [ -f .env ]; then number=0; while IFS= read -r line || [ -n "$$lin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test coverage lint format key keys users lock bench
+.PHONY: help run worker test coverage lint format key keys users lock bench
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 run: .venv/runtime  ## start Herald on http://localhost:1055 (with the settings of .env, if there is one)
 	@$(READ_ENV); exec .venv/bin/gunicorn
+
+worker: .venv/runtime  ## where REDIS_URL is set: store what was collected; ARGS=--lag: how far it is behind
+	@$(READ_ENV); exec .venv/bin/python -m webapp.collect.worker $(ARGS)
 
 test: .venv/development  ## run every test; ARGS="-k name" for some; COVERAGE=1 measures
 ifdef COVERAGE
@@ -43,7 +47,8 @@ ifdef COVERAGE
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 else
-	.venv/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@# Servers are started by the hundred: what Python compiles for one is kept for the next.
+	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 endif
 
 coverage:  ## run every test and fail where too little of the code was run
@@ -65,11 +70,13 @@ key: .venv/runtime  ## print a fresh API key: KEY=$(make -s key)
 keys: .venv/runtime  ## issue, list and revoke API keys: make keys ARGS="list"
 	@$(READ_ENV); exec .venv/bin/flask --app webapp keys $(ARGS)
 
-users: .venv/runtime  ## make a link to sign in with, list users: make users ARGS="login-link"
+users: .venv/runtime  ## make a link to sign in with, list users, sign one out: make users ARGS="login-link"
 	@$(READ_ENV); exec .venv/bin/flask --app webapp users $(ARGS)
 
-bench: .venv/development  ## measure Herald beside its peers, a quarter of an hour; ARGS=--quick: a minute
+bench: .venv/development  ## measure Herald beside its peers, a quarter of an hour; ARGS=--quick: three minutes
 	.venv/bin/python -m bench.run $(ARGS)
+	$(if $(filter --quick,$(ARGS)),$(if $(filter --only,$(ARGS)),,.venv/bin/python -m bench.collect --quick))
+	$(if $(filter --quick,$(ARGS)),$(if $(filter --only,$(ARGS)),,.venv/bin/python -m bench.hosts --quick))
 
 lock: .venv/development  ## lock the dependencies of pyproject.toml at their newest versions
 	@$(INSTALL) 'pip-tools>=7.6' >&2

@@ -2,12 +2,16 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter
 
 from webapp import capacity
 from webapp.settings import Settings, SettingsInvalid
 from webapp.stderr import make_prompt
+
+if TYPE_CHECKING:
+    from webapp.worker import EventletWorker
 
 try:
     settings = Settings.from_environment(os.environ)
@@ -21,10 +25,10 @@ wsgi_app = "wsgi:app"
 bind = f"0.0.0.0:{settings.port}"
 worker_class = "webapp.worker.EventletWorker"
 
-# Rooms live in the memory of one process. Hosts such as Heroku set WEB_CONCURRENCY, which Gunicorn
-# reads as its number of workers; a second worker would split the sockets in two halves that do not
-# hear each other.
-workers = 1
+# Hosts such as Heroku set WEB_CONCURRENCY, which Gunicorn reads as its number of workers. Rooms are
+# in the memory of each: without what WORKERS needs, a second one would split the sockets in two
+# halves that do not hear each other.
+workers = settings.workers
 
 worker_connections = capacity.worker_connections(settings.max_sockets)
 
@@ -40,13 +44,20 @@ timeout = 60
 control_socket_disable = True
 
 
-def keep_to_one_worker(server: Arbiter) -> None:
-    """Keep to one worker also against `gunicorn -w N`."""
-    if server.num_workers != 1:
-        server.log.warning("Herald runs as one worker, not as %s", server.num_workers)
-        server.cfg.set("workers", 1)
-        server.num_workers = 1
+def keep_number_of_workers(server: Arbiter) -> None:
+    """Have as many workers as WORKERS says also against `gunicorn -w N`."""
+    if server.num_workers != workers:
+        told = f"{workers} workers" if workers > 1 else "one worker"
+        server.log.warning("Herald runs as %s, not as %s (WORKERS)", told, server.num_workers)
+        server.cfg.set("workers", workers)
+        server.num_workers = workers
 
 
-on_starting = keep_to_one_worker
-on_reload = keep_to_one_worker
+def child_exit(server: Arbiter, worker: "EventletWorker") -> None:
+    """Have the others not wait for a worker that was killed."""
+    del server
+    worker.loads.forget(worker.age)
+
+
+on_starting = keep_number_of_workers
+on_reload = keep_number_of_workers

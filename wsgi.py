@@ -1,9 +1,9 @@
 """The WSGI entry point: `gunicorn wsgi:app`."""
 
-import eventlet
+from webapp.patching import patch
 
 # Before every other import: what is imported first would keep the blocking originals.
-eventlet.monkey_patch()
+patch()
 
 from webapp import create_app  # noqa: E402 - see above
 

@@ -1,5 +1,6 @@
 """Loggers of a third party that do what none should; found by entry points, once installed."""
 
+import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -53,6 +54,17 @@ class HangingSink(Sink):
         threading.Event().wait()
 
 
+class BlockingSink(Sink):
+    """Takes two seconds for each batch, in C, where no event loop goes on; and says so."""
+
+    blocks = True
+
+    def write(self, batch: Sequence[LogRecord]) -> None:
+        """Wait, as a C library does."""
+        del batch
+        ctypes.CDLL(None).usleep(2_000_000)
+
+
 class RaisingSinkFactory(BatchedLoggerFactory):
     """Makes batched loggers whose destination raises."""
 
@@ -77,3 +89,11 @@ class HangingSinkFactory(RaisingSinkFactory):
     def __init__(self) -> None:
         super().__init__()
         self._sink = HangingSink()
+
+
+class BlockingSinkFactory(RaisingSinkFactory):
+    """Makes batched loggers whose destination blocks its thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sink = BlockingSink()

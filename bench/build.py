@@ -1,4 +1,4 @@
-"""What has to be made before anything can be measured: the load client, the NestJS app."""
+"""What has to be made before anything can be measured: the load client, the peers on Node."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent
 LOAD = BENCH / "build" / "load"
 NESTJS = BENCH / "peers" / "nestjs"
+COLLECTOR = BENCH / "peers" / "express-collector"
 LEAST_NODE = 20
 
 _FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE")
@@ -31,18 +32,29 @@ def build_load_client() -> None:
 
 
 def build_nestjs() -> None:
-    """Install what the lock names, and compile, where that has changed."""
-    installed, main = NESTJS / "node_modules" / ".package-lock.json", NESTJS / "dist" / "main.js"
+    """Install what its lock names, and compile, where that has changed."""
+    installed, main = _installed(NESTJS), NESTJS / "dist" / "main.js"
+    if not _is_newer(main, [*NESTJS.glob("src/*.ts"), NESTJS / "tsconfig.json", installed]):
+        _run(_tool("npm"), "run", "--silent", "build", cwd=NESTJS)
+
+
+def install_collector() -> None:
+    """Install what the lock of the collector's peer names."""
+    _installed(COLLECTOR)
+
+
+def _installed(peer: Path) -> Path:
+    """Install what the peer's lock names where that has changed; return what tells when."""
+    installed = peer / "node_modules" / ".package-lock.json"
     try:
-        _require_node()
-        npm = _tool("npm")
-        if not _is_newer(installed, [NESTJS / "package-lock.json"]):
-            _run(npm, "ci", "--loglevel=error", "--no-audit", "--no-fund", cwd=NESTJS)
+        _require_node(peer)
+        if not _is_newer(installed, [peer / "package-lock.json"]):
+            npm = _tool("npm")
+            _run(npm, "ci", "--loglevel=error", "--no-audit", "--no-fund", cwd=peer)
             installed.touch()
     except CannotBuild as error:
         raise PackagesMissing(str(error)) from error
-    if not _is_newer(main, [*NESTJS.glob("src/*.ts"), NESTJS / "tsconfig.json", installed]):
-        _run(npm, "run", "--silent", "build", cwd=NESTJS)
+    return installed
 
 
 def _is_newer(target: Path, sources: list[Path]) -> bool:
@@ -58,8 +70,8 @@ def _tool(name: str) -> str:
     return path
 
 
-def _require_node() -> None:
-    major = int(_run(_tool("node"), "--print", "parseInt(process.versions.node)", cwd=NESTJS))
+def _require_node(peer: Path) -> None:
+    major = int(_run(_tool("node"), "--print", "parseInt(process.versions.node)", cwd=peer))
     if major < LEAST_NODE:
         raise CannotBuild(f"Node {LEAST_NODE} or newer is needed, and this is {major}")
 

@@ -16,11 +16,11 @@ class LoadFailed(Exception):
 
 
 class LoadClient:
-    """One process of ``load/``; its sockets live as long as it does."""
+    """One process of ``load/``; its sockets live as long as it does, on all ports in turn."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, *other_ports: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - compiled here
-            [str(LOAD), str(port), token],
+            [str(LOAD), ",".join(map(str, (port, *other_ports))), token],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -102,7 +102,7 @@ class Server:
     def __init__(self, contender: Contender, *, silent: bool, max_sockets: int) -> None:
         self.contender = contender
         self.sink = Sink()
-        self.port = _free_port()
+        self.port = free_port()
         self.token = "-"  # noqa: S105 - the peers ask for none
         self._home = tempfile.TemporaryDirectory(prefix="herald-bench-")
         self._environ = {
@@ -152,7 +152,7 @@ class Server:
             time.sleep(0.05)
 
     def _issue_key(self) -> str:
-        arguments = ("--app", "webapp", "keys", "issue", "--scopes", "publish,subscribe")
+        arguments = ("--app", "webapp", "keys", "issue", "--scopes", "publish,subscribe,collect")
         done = subprocess.run(  # noqa: S603 - as above
             [sys.executable, "-m", "flask", *arguments],
             cwd=ROOT,
@@ -192,12 +192,16 @@ class Server:
                 self._process.wait()
         self._home.cleanup()
 
-    def resident_bytes(self) -> int:
-        """Return the memory of the process that serves: Gunicorn's worker, or Node."""
+    def serving_pid(self) -> int:
+        """Return the process that serves: Gunicorn's worker, or Node."""
         assert self._process is not None, "not started"  # noqa: S101 - for the types
         pid = self._process.pid
         workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        status = Path(f"/proc/{workers[0] if workers else pid}/status").read_text()
+        return int(workers[0]) if workers else pid
+
+    def resident_bytes(self) -> int:
+        """Return the memory of the process that serves."""
+        status = Path(f"/proc/{self.serving_pid()}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found[1]) * 1024 if found else 0
 
@@ -211,7 +215,8 @@ class Server:
         return ports
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 
 from bench.build import NESTJS
+from bench.conditions import day_and_machine, node_versions, package_versions
 from bench.contenders import CEILING, CONTENDERS, HERALD, SETTLED, Contender
 from bench.thresholds import THRESHOLDS, Medians
 from bench.workloads import Plan
@@ -142,8 +136,7 @@ class Report:
         ]
         medians = f"medians of {self.runs}" if self.runs > 1 else "one run"
         lines = [
-            f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores of {_processor()}, "
-            f"Linux {platform.release()}; {medians}; one process each, in turn.",
+            f"Measured {day_and_machine()}; {medians}; one process each, in turn.",
             f"{_versions()}.",
             f"The load client took at most {max(shares, default=0):.0%} of one core.",
         ]
@@ -160,32 +153,6 @@ def _cell(value: float | None, row: Row) -> str:
     return "never" if value == float("inf") else f"{value:,.{row.digits}f}"
 
 
-def _processor() -> str:
-    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.machine()
-
-
 def _versions() -> str:
-    names = [f"Python {platform.python_version()}"]
-    names += [f"{package} {version(package)}" for package in _PACKAGES]
-    return ", ".join(names + _node_versions())
-
-
-def _node_versions() -> list[str]:
-    script = ";".join(
-        f"console.log('{name.split('/')[0].lstrip('@')}',"
-        f"JSON.parse(fs.readFileSync('node_modules/{name}/package.json')).version)"
-        for name in _NODE_PACKAGES
-    )
-    try:
-        done = subprocess.run(  # noqa: S603 - the words above
-            ["node", "-e", f"console.log('Node', process.versions.node);{script}"],  # noqa: S607
-            cwd=NESTJS,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-    except OSError:
-        return []
-    return done.stdout.splitlines()
+    versions = package_versions(*_PACKAGES) + node_versions(NESTJS, *_NODE_PACKAGES)
+    return ", ".join(versions)

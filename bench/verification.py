@@ -13,8 +13,9 @@ import io
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from logger_lib import JsonObject, LoggerGroup
+from logger_lib import LoggerGroup
 from logger_lib.destinations.memory import MemoryLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
 from logger_lib.offload import inline
@@ -35,11 +36,13 @@ from webapp.access.scopes import Scope
 from webapp.access.tokens import KeySigner
 from webapp.environment import EventAck
 from webapp.events.acknowledgement import Acknowledgements
+from webapp.events.event import Event
+from webapp.events.fan_out import Delivered
 from webapp.events.idempotency import IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.events.short_way import PATH, PublishShortWay
 from webapp.events.views import make_events_blueprint
-from webapp.short_way import ShortWay
+from webapp.short_way import Route, ShortWay
 from webapp.storage.database import Database
 
 if TYPE_CHECKING:
@@ -72,18 +75,10 @@ class Nobody:
         del name
         return False
 
-    def deliver(
-        self,
-        app_id: str,
-        event: str,
-        data: JsonObject,
-        *,
-        rooms: Sequence[str],
-        excluded: Collection[str],
-    ) -> tuple[str, ...]:
+    def hand_out(self, event: Event, event_id: str, at: datetime) -> Delivered:
         """Deliver to nobody."""
-        del app_id, event, data, rooms, excluded
-        return ()
+        del event, event_id, at
+        return Delivered(())
 
 
 class OpenGate(Gate):
@@ -113,7 +108,7 @@ def publishing_app(gate: Gate) -> WSGIApplication:
     blueprint = make_events_blueprint(publisher, gate, IdempotentAnswers(), acknowledgements)
     logger: LoggerGroup = register_blueprint(app, blueprint, loggers=("memory",))
     way = PublishShortWay(publisher, gate, logger, acknowledgements.of(logger), meter=None)
-    return ShortWay(app, PATH, way)
+    return ShortWay(app, {PATH: Route(way)})
 
 
 def post(app: WSGIApplication, content_type: str, token: str | None) -> Callable[[], None]:

@@ -1,8 +1,8 @@
 """What every test can ask for, and the detector of what one leaves behind."""
 
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,28 @@ from hypothesis import HealthCheck, settings
 from logger_lib import inline
 from logger_lib.pipeline.lifetime import open_pipelines
 from tests.services import herald as servers
-from tests.services.databases import temporary_mariadb, temporary_postgresql
+from tests.services.forks import end_forks
 from tests.services.herald import HeraldServer, wait_until
+from tests.services.migrated import drop_originals, migrated
 from webapp.storage.database import Database
 
 # How long a machine takes for an example says nothing of the code: here nothing is timed.
 settings.register_profile("herald", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("herald")
 
+# A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 END_SECONDS = 3.0
 """How long what a test has ended may take to be gone."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_in_the_end() -> Iterator[None]:
+    """End what tests share unknowingly: databases to copy, processes to fork."""
+    yield
+    drop_originals()
+    end_forks()
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +51,8 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
 def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database of each kind."""
-    temporary = {"mariadb": temporary_mariadb, "postgresql": temporary_postgresql}.get(
-        request.param
-    )
-    with temporary() if temporary else nullcontext(f"sqlite:///{tmp_path}/any.db") as url:
+    with migrated(request.param, tmp_path / "any.db") as url:
         database = Database(url, inline)
-        database.migrate()
         yield database
         database.close()
 

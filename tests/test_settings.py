@@ -34,16 +34,22 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = tmp_path / "instance"
     assert Settings.from_environment({}) == Settings(
         port=1055,
+        workers=1,
         home=home,
         event_loggers=("logging", "sql"),
         event_ack=EventAck.STORED,
         spool_max_bytes=268_435_456,
         event_retention_days=None,
+        collect_batch_size=500,
+        collect_batch_seconds=1.0,
         max_sockets=10_000,
         socket_queue_bytes=1_048_576,
         socket_auth=SocketAuth.REQUIRED,
+        socket_transports=("websocket", "polling"),
+        recovery_seconds=120,
         cors_origins=(),
         rate_limit_publish=None,
+        rate_limit_collect=None,
         rate_limit_read=RateLimitItemPerMinute(6000),
         rate_limit_tokens=RateLimitItemPerMinute(6000),
         rate_limit_auth=RateLimitItemPerMinute(30),
@@ -71,16 +77,22 @@ def test_every_variable_is_read() -> None:
     settings = Settings.from_environment(
         {
             "PORT": " 8080 ",
+            "WORKERS": "4",
             "HERALD_HOME": "/srv/herald",
             "EVENT_LOGGERS": "console, sql,console",
             "EVENT_ACK": "queued",
             "SPOOL_MAX_BYTES": "1048576",
             "EVENT_RETENTION_DAYS": "30",
+            "COLLECT_BATCH_SIZE": "1000",
+            "COLLECT_BATCH_SECONDS": "0.25",
             "MAX_SOCKETS": "5",
             "SOCKET_QUEUE_BYTES": "2048",
             "SOCKET_AUTH": "open",
+            "SOCKET_TRANSPORTS": " WebSocket ",
+            "RECOVERY_SECONDS": "0",
             "CORS_ORIGINS": "https://Example.com, http://localhost:3000",
             "RATE_LIMIT_PUBLISH": "1000/second",
+            "RATE_LIMIT_COLLECT": "600000/minute",
             "RATE_LIMIT_READ": "off",
             "RATE_LIMIT_TOKENS": "9/hour",
             "RATE_LIMIT_AUTH": "5/minute",
@@ -103,16 +115,22 @@ def test_every_variable_is_read() -> None:
     )
     assert settings == Settings(
         port=8080,
+        workers=4,
         home=Path("/srv/herald"),
         event_loggers=("console", "sql"),
         event_ack=EventAck.QUEUED,
         spool_max_bytes=1_048_576,
         event_retention_days=30,
+        collect_batch_size=1000,
+        collect_batch_seconds=0.25,
         max_sockets=5,
         socket_queue_bytes=2048,
         socket_auth=SocketAuth.OPEN,
+        socket_transports=("websocket",),
+        recovery_seconds=0,
         cors_origins=("https://example.com", "http://localhost:3000"),
         rate_limit_publish=RateLimitItemPerSecond(1000),
+        rate_limit_collect=RateLimitItemPerMinute(600_000),
         rate_limit_read=None,
         rate_limit_tokens=RateLimitItemPerHour(9),
         rate_limit_auth=RateLimitItemPerMinute(5),
@@ -139,12 +157,16 @@ def test_all_errors_are_named_at_once() -> None:
     """One start tells every variable that is wrong and what it must be."""
     wrong = {
         "PORT": "0",
+        "WORKERS": "0",
         "EVENT_LOGGERS": "sql,no good",
         "EVENT_ACK": "never",
         "SPOOL_MAX_BYTES": "1",
         "EVENT_RETENTION_DAYS": "0",
+        "COLLECT_BATCH_SIZE": "0",
+        "COLLECT_BATCH_SECONDS": "0",
         "MAX_SOCKETS": "many",
         "SOCKET_AUTH": "none",
+        "SOCKET_TRANSPORTS": "polling",
         "CORS_ORIGINS": "https://example.com/path",
         "RATE_LIMIT_READ": "0/minute",
         "RATE_LIMIT_TOKENS": "many",
@@ -164,7 +186,7 @@ def test_all_errors_are_named_at_once() -> None:
     problems = _problems(**wrong)
     assert problems.keys() == wrong.keys()
     assert problems["PORT"] == "must be a whole number from 1 to 65535"
-    with pytest.raises(SettingsInvalid, match=r"PORT must be .*\n  EVENT_LOGGERS must be "):
+    with pytest.raises(SettingsInvalid, match=r"PORT must be .*\n  WORKERS must be "):
         Settings.from_environment(wrong)
 
 
@@ -173,7 +195,11 @@ def test_all_errors_are_named_at_once() -> None:
     [
         ("PORT", "65536"),
         ("PORT", "10.5"),
+        ("WORKERS", "65"),
+        ("WORKERS", "-4"),
         ("MAX_SOCKETS", "100001"),
+        ("SOCKET_TRANSPORTS", ","),
+        ("SOCKET_TRANSPORTS", "websocket,pigeon"),
         ("EVENT_LOGGERS", ","),
         ("CORS_ORIGINS", "*,https://example.com"),
         ("CORS_ORIGINS", "ftp://example.com"),
@@ -221,6 +247,23 @@ def test_default_loggers_follow_what_is_there(
 ) -> None:
     """MONGO_URI and SENTRY_DSN bring their loggers into the default, and only into the default."""
     assert Settings.from_environment(given).event_loggers == loggers
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({}, {"REDIS_URL", "SOCKET_TRANSPORTS"}),
+        ({"REDIS_URL": "redis://r"}, {"SOCKET_TRANSPORTS"}),
+        ({"REDIS_URL": "redis://r", "SOCKET_TRANSPORTS": "polling"}, {"SOCKET_TRANSPORTS"}),
+        ({"SOCKET_TRANSPORTS": "websocket"}, {"REDIS_URL"}),
+        ({"SOCKET_TRANSPORTS": "websocket", "PORT": "x"}, {"REDIS_URL", "PORT"}),
+    ],
+)
+def test_what_several_workers_need(given: dict[str, str], wrong: set[str]) -> None:
+    """Several workers are refused where they would not hear each other or lose polling clients."""
+    problems = _problems(WORKERS="4", **given)
+    assert problems.keys() == wrong
+    assert all("WORKERS is more than 1" in problems[name] for name in wrong - {"PORT"})
 
 
 def test_logger_without_its_address_is_refused() -> None:

@@ -16,6 +16,7 @@ class FaultyServer(Ceiling):
         super().__init__(port)
         self.fault = fault
         self.posts = 0
+        self.held = b""
 
     def deliver(self, message: bytes) -> None:
         """Send an event to every socket as often as the fault has it."""
@@ -25,15 +26,25 @@ class FaultyServer(Ceiling):
         for place, (descriptor, subscriber) in enumerate([*self.websockets.items()]):
             for _ in range(self.times(place)):
                 subscriber.send(message)
+            if self.fault == "swap" and place == 0:
+                self.swap(subscriber, message)
             if self.fault == "drop" and (place, self.posts) == (0, WRONG_POST):
                 self.poll.unregister(subscriber)
                 del self.websockets[descriptor]
                 subscriber.close()
 
+    def swap(self, subscriber: socket.socket, message: bytes) -> None:
+        """Send the wrong event behind the next one."""
+        if self.posts == WRONG_POST:
+            self.held = message
+        elif self.held:
+            subscriber.send(self.held)
+            self.held = b""
+
     def times(self, place: int) -> int:
         """Return how often the socket at ``place`` gets this event."""
         match self.fault, place, self.posts - WRONG_POST:
-            case ("lose", 0, 0) | ("repeat to the other", 0, 0) | ("repeat", 0, 1):
+            case ("lose", 0, 0) | ("swap", 0, 0) | ("repeat to the other", 0, 0) | ("repeat", 0, 1):
                 return 0
             case ("repeat to the other", 1, 0) | ("repeat", 0, 0):
                 return 2

@@ -27,6 +27,16 @@ WRONG = {
     "no answer": {"errors": 1, "missing": SOCKETS},
 }
 
+ONE_BY_ONE = {
+    "none": {},
+    "lose": {"lost": 1},
+    "repeat": {"lost": 1, "doubled": 1},
+    "repeat to the other": {"lost": 1, "doubled": 1},
+    "swap": {"disordered": 1},
+    "drop": {"gone": 1},
+    "refuse": {"errors": 1, "refusal": 503, "lost": SOCKETS},
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def load_client() -> None:
@@ -96,3 +106,37 @@ def test_leaving() -> None:
         found = client.ask("leave", seconds=0.2)
     assert (found["left"], found["errors"]) == (SOCKETS, 0)
     assert found["probes"] >= 1
+
+
+@pytest.mark.parametrize("fault", ONE_BY_ONE)
+def test_each_delivery_is_counted_one_by_one(fault: str) -> None:
+    """What was lost at one event and doubled at another is told apart, and so is what came late."""
+    with faulty_server(fault) as port, LoadClient(port, "-") as client:
+        client.ask("connect", count=SOCKETS, room="r")
+        found = client.ask("spread", posts=POSTS, publishers=1, room="r", patience=PATIENCE)
+    names = ("lost", "doubled", "disordered", "gone", "errors", "refusal")
+    said = {name: found[name] for name in names}
+    assert {name: count for name, count in said.items() if count} == ONE_BY_ONE[fault]
+
+
+def test_servers_get_sockets_and_posts_in_turn() -> None:
+    """Of two servers that do not hear each other each has half of the sockets and of the events."""
+    with (
+        faulty_server("none") as one,
+        faulty_server("none") as other,
+        LoadClient(one, "-", other) as client,
+    ):
+        client.ask("connect", count=4, room="r")
+        found = client.ask("spread", posts=POSTS, publishers=2, room="r", patience=PATIENCE)
+    assert (found["posts"], found["answered"], found["errors"]) == (POSTS, POSTS, 0)
+    assert (found["deliveries"], found["lost"]) == (2 * POSTS, 2 * POSTS)
+
+
+def test_deliveries_are_timed_by_where_they_were_posted() -> None:
+    """At a fixed rate sockets of the server that was asked are told apart from the others'."""
+    with faulty_server("none") as port, LoadClient(port, "-") as client:
+        client.ask("connect", count=SOCKETS, room="r")
+        found = client.ask("spread", seconds=0.48, per_second=20, room="r", patience=PATIENCE)
+    assert found["posts"] == 10
+    assert 0 < found["own_p50_ms"] <= found["own_p99_ms"] < 10_000
+    assert found["others_p99_ms"] == 0

@@ -107,6 +107,25 @@ def test_only_herald_is_published() -> None:
     """Port 1055 leads to Herald, another one where PORT says so; the databases have none."""
     assert texts(_service("herald")["ports"]) == ["${PORT:-1055}:1055"]
     assert not [name for name in _DATABASES if "ports" in _service(name)]
+    assert _service("collect-worker")["ports"] == []
+
+
+def test_the_worker_is_given_what_herald_is() -> None:
+    """Settings, secrets and databases are the same: only what runs is another."""
+    herald, worker = _service("herald"), _service("collect-worker")
+    own = {"command", "ports", "healthcheck"}
+    assert {name: worker[name] for name in worker if name not in own} == {
+        name: herald[name] for name in herald if name not in own
+    }
+    assert texts(worker["command"]) == ["python", "-m", "webapp.collect.worker"]
+
+
+def test_redis_keeps_what_was_collected() -> None:
+    """What it has taken outlives it, and it drops nothing when it is full."""
+    (_, _, command) = texts(_service("redis")["entrypoint"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert "redis:/data" in texts(_service("redis")["volumes"])
 
 
 def test_herald_waits_for_its_databases() -> None:
@@ -124,7 +143,7 @@ def test_every_volume_is_declared() -> None:
     declared = set(mapping(yaml_file("docker-compose.yml")["volumes"]))
     used = {
         volume.split(":")[0]
-        for name in ("herald", "password", *_DATABASES)
+        for name in ("herald", "collect-worker", "password", *_DATABASES)
         for volume in texts(_service(name)["volumes"])
     }
     assert used == declared

@@ -2,10 +2,11 @@
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
-from tests.deployment.deployed import Deployed
+from tests.deployment.deployed import Deployed, bare_environment
 from tests.deployment.documents import json_file, mapping
 from tests.services.herald import ROOT
 from webapp.settings import Settings, documented
@@ -22,10 +23,32 @@ def _values() -> dict[str, str]:
     return given
 
 
+def _processes() -> dict[str, str]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def test_the_procfile_stores_what_was_collected(image_folder: Path) -> None:
+    """Beside the web process there is the worker, which is there where Redis is."""
+    processes = _processes()
+    assert set(processes) == {"web", "worker"}
+    assert set(mapping(json_file("app.json")["formation"])) == set(processes)
+    done = subprocess.run(
+        shlex.split(processes["worker"]),
+        cwd=image_folder,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Herald's collect worker cannot start without REDIS_URL")
+
+
 def test_the_procfile_serves_with_one_worker(image_folder: Path) -> None:
     """The web command serves on PORT, as one process even where WEB_CONCURRENCY asks for more."""
-    process_type, _, command = (ROOT / "Procfile").read_text().strip().partition(": ")
-    assert process_type == "web"
+    command = _processes()["web"]
     environ = {"WEB_CONCURRENCY": "3", "TRUSTED_PROXIES": "10.0.0.0/8"}
     with Deployed(shlex.split(command), image_folder, environ) as herald:
         assert herald.get("/health/live").json() == {"status": "live"}

@@ -22,7 +22,20 @@ def _make(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "target", ["run", "test", "coverage", "lint", "format", "key", "keys", "users", "lock", "bench"]
+    "target",
+    [
+        "run",
+        "worker",
+        "test",
+        "coverage",
+        "lint",
+        "format",
+        "key",
+        "keys",
+        "users",
+        "lock",
+        "bench",
+    ],
 )
 def test_targets(folder: Path, target: str) -> None:
     """Each promised target exists and can be made; `make` alone lists it."""

@@ -12,8 +12,9 @@ from tests.faults.conftest import counters_of, full_key, herald, installed_logge
 from tests.logger_lib.gate import GateFactory
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.socket_client import SocketClient
+from webapp.acknowledgement import Acknowledgement
 from webapp.errors import RecordLost
-from webapp.events.acknowledgement import Acknowledgement
+from webapp.events.acknowledgement import REFUSING
 
 NAME = "closed-gate"
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
@@ -86,7 +87,7 @@ def test_a_loss_concerns_those_that_it_may_have_met() -> None:
     """Who publishes after another's record was lost is answered as if nothing had been."""
     factory = GateFactory(Limits(max_records=1))
     logger = factory.create_logger("test")
-    acknowledgement = Acknowledgement(logger, stored=True)
+    acknowledgement = Acknowledgement(logger, REFUSING, stored=True)
     factory.gate.open.clear()
     before = acknowledgement.check()
     logger.log(LogRecord(event="taken", message=""))

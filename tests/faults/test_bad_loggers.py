@@ -17,6 +17,7 @@ from tests.faults.conftest import (
     installed_loggers,
     judge,
     load,
+    percentiles,
     say,
 )
 from tests.services import event_log
@@ -32,6 +33,8 @@ EVENTS = 1000
 LARGE = 45_000
 """Bytes; so that a few seconds of events are more than a buffer takes."""
 READ_BYTES = 65_536
+BLOCKED = 1.0
+"""Seconds; half of what the sink waits in C for each batch."""
 IN_TIME = 10.0
 """Seconds; then Gunicorn's master would kill the worker."""
 
@@ -54,6 +57,22 @@ def test_a_bad_logger(name: str, installed: Path, home: Path) -> None:
     assert f"'{name}' cannot write" in server.log_text() or name == "hanging-sink"
     if name != "raising":
         assert counters["failed"] + counters["dropped"], counters
+
+
+def test_a_sink_that_blocks(tmp_path: Path, home: Path) -> None:
+    """One that waits in C, and says that it ``blocks``, does not hold up the event loop."""
+    offered = {"blocking-sink": "bench.bad_loggers:BlockingSinkFactory"}
+    environ = {
+        "EVENT_LOGGERS": "blocking-sink,sql",
+        "PYTHONPATH": str(installed_loggers(tmp_path, offered)),
+    }
+    with herald(home, environ) as server:
+        with load(server, full_key(server), rate=200) as running:
+            running.ledger.await_acknowledged(EVENTS, 30)
+        answers = running.ledger.answer_times()
+        say("a sink that blocks for 2 s", f"answers {percentiles(answers)}")
+        server.stop()
+    assert max(answers) < BLOCKED
 
 
 class StalledPipe:

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from logger_lib import JsonObject
 from tests.faults.conftest import (
+    BEFORE_SECONDS,
     FAULT_SECONDS,
     counters_of,
     full_key,
@@ -28,6 +29,8 @@ from tests.services.databases import (
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
 
+pytestmark = pytest.mark.timeout(90 + 4 * FAULT_SECONDS)
+
 SECRET = "a secret that is long enough for the tests"
 EVENT: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-1"}}
 FRESH = 20
@@ -38,19 +41,18 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 }
 
 
-@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
 def test_sqlite_is_locked(home: Path) -> None:
     """Another process has the file locked for longer than the log waits for it."""
     with herald(home) as server:
         with load(server, full_key(server)) as running:
-            running.last(1)
+            running.last(BEFORE_SECONDS)
             with closing(sqlite3.connect(home / "herald.db", isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 began = time.monotonic()
                 running.last(FAULT_SECONDS)
                 other.execute("ROLLBACK")
                 ended = time.monotonic()
-            running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+            running.ledger.await_acknowledged(FRESH)
         judge(
             f"SQLite locked for {ended - began:.1f} s",
             running,
@@ -72,7 +74,6 @@ def proxied(engine: str) -> Iterator[tuple[FaultProxy, str, str]]:
             yield proxy, direct, by_proxy.render_as_string(hide_password=False)
 
 
-@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
 @pytest.mark.parametrize("engine", SERVERS)
 def test_the_database_server_is_cut_off(engine: str, home: Path) -> None:
     """Keys that were seen go on working, others are 503, and nothing that was taken is lost."""
@@ -81,14 +82,14 @@ def test_the_database_server_is_cut_off(engine: str, home: Path) -> None:
         with herald(home, environ) as server:
             key, unseen = full_key(server), full_key(server)
             with load(server, key) as running:
-                running.last(1)
+                running.last(BEFORE_SECONDS)
                 began = time.monotonic()
                 proxy.cut()
                 running.last(FAULT_SECONDS)
                 refusal = server.post("/events", EVENT, unseen)
                 proxy.heal()
                 ended = time.monotonic()
-                running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+                running.ledger.await_acknowledged(FRESH)
             judge(
                 f"{engine} cut off for {ended - began:.1f} s",
                 running,
@@ -106,7 +107,6 @@ def test_the_database_server_is_cut_off(engine: str, home: Path) -> None:
             assert server.stop() == 0
 
 
-@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
 @pytest.mark.parametrize("engine", SERVERS if FAULT_SECONDS > 5 else ["postgresql"])
 def test_the_database_server_is_half_open(engine: str, home: Path) -> None:
     """It has gone without a word: connections seem to be there, and nothing is ever answered."""
@@ -114,13 +114,13 @@ def test_the_database_server_is_half_open(engine: str, home: Path) -> None:
         environ = {"DATABASE_URL": by_proxy, "SECRET_KEY": SECRET}
         with herald(home, environ) as server:
             with load(server, full_key(server)) as running:
-                running.last(1)
+                running.last(BEFORE_SECONDS)
                 began = time.monotonic()
                 proxy.half_open()
                 running.last(FAULT_SECONDS)
                 proxy.heal()
                 ended = time.monotonic()
-                running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+                running.ledger.await_acknowledged(FRESH)
             judge(
                 f"{engine} half-open for {ended - began:.1f} s",
                 running,
@@ -137,13 +137,13 @@ def refused(
     """Publish before, while and after the database at ``url`` refuses writes; all is kept."""
     with herald(home, {"DATABASE_URL": url, "SECRET_KEY": SECRET}) as server:
         with load(server, full_key(server)) as running:
-            running.last(1)
+            running.last(BEFORE_SECONDS)
             began = time.monotonic()
             with refusing():
                 running.last(FAULT_SECONDS)
                 spooled = counters_of(server, "sql")["spooled"]
             ended = time.monotonic()
-            running.ledger.await_acknowledged(FRESH, FRESH_SECONDS)
+            running.ledger.await_acknowledged(FRESH)
         judge(
             what,
             running,
@@ -155,14 +155,12 @@ def refused(
         assert server.stop() == 0
 
 
-@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
 def test_the_database_server_is_read_only(home: Path) -> None:
     """As after a failover: nothing becomes a dead letter, and old connections are not kept."""
     with temporary_postgresql() as url:
         refused("PostgreSQL read-only", url, home, lambda: read_only(url))
 
 
-@pytest.mark.timeout(60 + 2 * FAULT_SECONDS)
 @pytest.mark.parametrize("engine", SERVERS)
 def test_the_table_is_missing(engine: str, home: Path) -> None:
     """What an operator can mend is waited for, and is no record's fault."""

@@ -1,12 +1,15 @@
 """SIGTERM under load: in time, in order, and with nothing lost."""
 
 import signal
+import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import CROWD, full_key, herald, percentiles, say
+from tests.faults.conftest import CROWD, await_empty_spool, full_key, herald, percentiles, say
 from tests.services import event_log
 from tests.services.crowd import Crowd, most_sockets
 from tests.services.herald import HeraldServer
@@ -41,8 +44,13 @@ def test_a_thousand_sockets(home: Path) -> None:
     assert "Traceback" not in server.log_text()
 
 
-def terminate(server: HeraldServer, ledger: Ledger) -> tuple[float, list[int]]:
-    """SIGTERM under load; return the time, and what was in flight then and has no answer."""
+def terminate(
+    server: HeraldServer, ledger: Ledger, fault: Callable[[], None] | None = None
+) -> tuple[float, list[int]]:
+    """SIGTERM under load; return the time, and what was in flight then and has no answer.
+
+    ``fault`` comes just before it.
+    """
     key = full_key(server)
     with (
         Listeners(server.port, key, ledger, count=LISTENERS, room=ROOM) as listeners,
@@ -51,6 +59,8 @@ def terminate(server: HeraldServer, ledger: Ledger) -> tuple[float, list[int]]:
         ) as publishers,
     ):
         ledger.await_acknowledged(BEFORE)
+        if fault is not None:
+            fault()
         told_at = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         code = server.process.wait(2 * IN_TIME)
@@ -63,13 +73,22 @@ def terminate(server: HeraldServer, ledger: Ledger) -> tuple[float, list[int]]:
     return seconds, [e.number for e in ledger.entries if e.status is None and e.sent_at < told_at]
 
 
-def test_queued(home: Path) -> None:
-    """With ``EVENT_ACK=queued`` SIGTERM loses nothing either."""
+@pytest.mark.parametrize("locked", [False, True], ids=["file free", "file locked"])
+def test_queued(locked: bool, home: Path) -> None:
+    """With ``EVENT_ACK=queued`` SIGTERM loses nothing either; the spool has what SQLite has not."""
     ledger = Ledger()
     with herald(home, {"EVENT_ACK": "queued"}) as server:
-        seconds, unanswered = terminate(server, ledger)
+        with closing(sqlite3.connect(home / "herald.db", isolation_level=None)) as other:
+
+            def lock() -> None:
+                other.execute("BEGIN IMMEDIATE")
+
+            seconds, unanswered = terminate(server, ledger, lock if locked else None)
+        if locked:
+            server.start()
+            await_empty_spool(home)
         verdict = ledger.settle(lambda: event_log.in_sqlite(home, ledger), 0)
-    say(f"SIGTERM, queued: {seconds:.2f} s", verdict)
+    say(f"SIGTERM, queued, file {'locked' if locked else 'free'}: {seconds:.2f} s", verdict)
     assert verdict.faults == {}
     assert unanswered == []
     assert seconds < IN_TIME

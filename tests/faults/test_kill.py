@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import KILLS, full_key, herald, percentiles, say
+from tests.faults.conftest import KILLS, await_empty_spool, full_key, herald, percentiles, say
 from tests.services import event_log
 from tests.services.herald import HeraldServer, wait_until
-from tests.services.ledger import Found, Ledger
+from tests.services.ledger import Entry, Found, Ledger
 from tests.services.mongod import MongoServer
 from tests.services.publishers import Publishers
 
@@ -109,7 +109,7 @@ def test_kill(place: str, home: Path, mongod: MongoServer) -> None:
 
 @pytest.mark.timeout(60 + 10 * KILLS)
 def test_queued(home: Path) -> None:
-    """With ``EVENT_ACK=queued`` what is lost was answered in the last moments before the kill."""
+    """With ``EVENT_ACK=queued`` what is lost was answered in the last moments before a kill."""
     ledger, killed_at = Ledger(), []
     with herald(home, {"EVENT_ACK": "queued"}) as server:
         key = full_key(server)
@@ -121,13 +121,20 @@ def test_queued(home: Path) -> None:
                 ledger.await_acknowledged(1)
             publishers.stop()
         assert server.stop() == 0
+        # On a slow disk the stop, and batches before it, have put into the spool what is not lost.
+        server.start()
+        await_empty_spool(home)
         verdict = ledger.settle(lambda: event_log.in_sqlite(home, ledger), 0)
-    ages = [
-        min(killed - at for killed in killed_at if killed > at - READ_SECONDS)
-        for at in (ledger.entries[number].answered_at for number in verdict.lost)
-        if at is not None
-    ]
+        assert server.stop() == 0
+    ages = [age_at_kill(ledger.entries[number], killed_at) for number in verdict.lost]
     say(f"queued, worker killed {KILLS} times", verdict, f"age of what is lost {percentiles(ages)}")
     assert verdict.faults.keys() <= {"lost"}
-    assert max(ages, default=0.0) < LOSS_SECONDS
+    assert max(ages, default=0.0) < LOSS_SECONDS, "lost, and not in the last moments before a kill"
     assert len(verdict.lost) < KILLS * MOST_LOST
+
+
+def age_at_kill(entry: Entry, killed_at: list[float]) -> float:
+    """Return how long before the next kill an event was answered; infinite where none came."""
+    assert entry.answered_at is not None
+    ages = (killed - entry.answered_at for killed in killed_at)
+    return min((age for age in ages if age > -READ_SECONDS), default=float("inf"))

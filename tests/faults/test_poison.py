@@ -6,6 +6,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -59,15 +60,29 @@ POISON: dict[str, Callable[[], LogRecord]] = {
     "an id of 100 characters": lambda: LogRecord(
         id="i" * 100, event="e", message="m", fields={"n": AT}
     ),
+    "half a character in its id": lambda: replace(good({"n": AT}), id="\ud800"),
+    "a number as its app": lambda: replace(good({"n": AT}), app=42),  # type: ignore[arg-type]  # as programs do
+    "a number as its name": lambda: replace(good({"n": AT}), event=5),  # type: ignore[arg-type]
+    "a number as a room": lambda: replace(good({"n": AT}), rooms=(5,)),  # type: ignore[arg-type]
+    "a number as its time": lambda: replace(good({"n": AT}), time=1.0),  # type: ignore[arg-type]
+    "a level of its own": lambda: replace(good({"n": AT}), level=25),  # type: ignore[arg-type]
+}
+ODD = {
+    "half a character in its id",
+    "a number as its app",
+    "a number as its name",
+    "a number as a room",
+    "a number as its time",
 }
 HELD = {
-    "mongodb": {"a name of 300 characters", "an id of 100 characters"},
-    "sqlite": {*POISON} - {"3,000 levels"},
+    "mongodb": {"a name of 300 characters", "an id of 100 characters", "a level of its own"},
+    "sqlite": {*POISON} - ODD - {"3,000 levels"},
     "mariadb": {
         "an integer beyond 64 bits",
         "a lone surrogate",
         "NUL in a key",
         "100 levels",
+        "a level of its own",
     },
     "postgresql": {
         "an integer beyond 64 bits",
@@ -75,6 +90,7 @@ HELD = {
         "NUL in a key",
         "100 levels",
         "17 MiB",
+        "a level of its own",
     },
 }
 """What each destination can hold after all: there it is no poison, and is stored."""

@@ -42,6 +42,9 @@ SETTLED_SECONDS = 30.0 + SOAK_SECONDS / 10
 
 MOST_MEMORY = 24 * MIB
 """Beside the first, later readings may have so much more: what an allocator keeps after a fault."""
+LONG_SECONDS = 1800.0
+FLAT = 12.0
+"""MiB an hour; what a shorter soak reads of that is the scatter of its readings."""
 MOST_FILES = 10
 MOST_GREEN = 10
 
@@ -63,14 +66,18 @@ class Readings:
         self.files.append(open_files(pid))
         self.green.append(int(str(state_of(server)["green threads"])))
 
+    @property
+    def slope(self) -> float:
+        """How many MiB of memory an hour came to beside what was there."""
+        return linear_regression(self.times, self.memory).slope * 3600 / MIB
+
     def __str__(self) -> str:
         rows: dict[str, list[float]] = {
             "memory MiB": [value / MIB for value in self.memory],
             "descriptors": [*self.files],
             "green threads": [*self.green],
         }
-        slope = linear_regression(self.times, rows["memory MiB"]).slope * 3600
-        return f"memory {slope:+.1f} MiB an hour; " + "; ".join(
+        return f"memory {self.slope:+.1f} MiB an hour; " + "; ".join(
             f"{name} {median(row[: len(row) // 4 + 1]):.0f} in the first quarter, "
             f"{median(row[-len(row) // 4 :]):.0f} in the last, {max(row):.0f} at most"
             for name, row in rows.items()
@@ -161,6 +168,8 @@ def test_soak(home: Path, mongod: MongoServer) -> None:
     ):
         first, last = row[0], min(row[-3:])
         assert last <= first + most, f"{name}: {first} when warm, {last} at the end"
+    if SOAK_SECONDS >= LONG_SECONDS:
+        assert readings.slope <= FLAT, f"memory grows by {readings.slope:.1f} MiB an hour"
     printed = server.log_text()
     assert "Traceback" not in printed, printed[printed.index("Traceback") - 500 :][:3000]
 

@@ -1,5 +1,5 @@
 // Drives socket.io-client for the tests: commands come as JSON lines on stdin, what happens goes out
-// as JSON lines on stdout. A command: {"id", "socket", "do": "open" | "call" | "close", ...}.
+// as JSON lines on stdout. A command: {"id", "socket", "do", ...}, with one of the commands below.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
@@ -14,12 +14,15 @@ function open({ socket: name, url, options }) {
   const socket = io(url, { forceNew: true, ...options });
   sockets.set(name, socket);
   socket.on("connect", () => {
-    say({ socket: name, what: "connect", args: [socket.id] });
+    say({ socket: name, what: "connect", args: [socket.id, socket.recovered] });
   });
   socket.io.engine.on("upgrade", (transport) => {
     say({ socket: name, what: "upgrade", args: [transport.name] });
   });
   socket.on("connect_error", (error) => {
+    // What a request was answered that was refused as a request; without an answer the status is 0.
+    const request = error.context;
+    if (request?.status) say({ socket: name, what: "refusal", args: [JSON.parse(request.responseText)] });
     say({ socket: name, what: "connect_error", args: [error.message, error.data ?? null] });
   });
   socket.on("disconnect", (reason) => say({ socket: name, what: "disconnect", args: [reason] }));
@@ -36,7 +39,16 @@ async function call({ id, socket, event, args }) {
   say({ id, answer });
 }
 
-const commands = { open, call, close: ({ socket }) => sockets.get(socket).close() };
+// Ends the connection beneath the socket, which then comes back by itself.
+function drop({ socket: name }) {
+  sockets.get(name).io.engine.close();
+}
+
+// Says goodbye, and comes back when it is told to.
+const disconnect = ({ socket }) => sockets.get(socket).disconnect();
+const connect = ({ socket }) => sockets.get(socket).connect();
+
+const commands = { open, call, drop, disconnect, connect, close: ({ socket }) => sockets.get(socket).close() };
 const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   const command = JSON.parse(line);

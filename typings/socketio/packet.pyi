@@ -2,6 +2,7 @@ from typing import TypeAlias
 
 _Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
 
+CONNECT: int
 EVENT: int
 CONNECT_ERROR: int
 

@@ -7,6 +7,7 @@ from gunicorn.sock import BaseSocket
 
 class Worker:
     PIPE: tuple[int, int]
+    age: int
     alive: bool
     cfg: Config
     log: Logger
