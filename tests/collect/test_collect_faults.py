@@ -60,12 +60,14 @@ def send(server: HeraldServer, key: str, count: int, begin: int = 0) -> None:
 def stored(server: HeraldServer) -> int:
     """Return how many hits are stored, none of which may be there twice."""
     ids = message_ids(server.home, EVENT)
-    assert len(set(ids)) == len(ids) == counted(server.home, EVENT)
+    assert len(set(ids)) == len(ids)
     return len(ids)
 
 
 def await_stored(server: HeraldServer, count: int, seconds: float) -> None:
+    """Return when so many are stored and all of them are counted, each once."""
     wait_until(lambda: stored(server) == count, f"{count} hits in the database", seconds)
+    assert counted(server.home, EVENT) == count
 
 
 def kill_worker(server: HeraldServer) -> None:

@@ -17,6 +17,7 @@ from tests.hosts.conftest import (
     is_ready,
     listening,
     load,
+    publish,
 )
 from tests.services.crowd import Crowd
 from tests.services.databases import temporary_postgresql
@@ -28,6 +29,7 @@ from tests.services.publishers import Publishers
 from tests.services.redis_server import RedisServer
 
 EVENT = "order.created"
+BODY: JsonObject = {"event": EVENT, "data": {}}
 DEAD_SECONDS = 10.0
 """After which a host that says nothing is taken for dead."""
 
@@ -66,7 +68,7 @@ def open_through(node: NodeProcess, proxy: FaultProxy, key: str) -> NodeSocket:
     )
 
 
-def publish(host: HeraldServer, key: str, number: int) -> JsonObject:
+def publish_number(host: HeraldServer, key: str, number: int) -> JsonObject:
     """Publish the event with this number at one host and return the answer."""
     answer = host.post("/events", {"event": EVENT, "data": {"n": number}}, key)
     assert answer.status_code == 202, answer.text
@@ -85,18 +87,18 @@ def test_the_stock_client_recovers_on_another_host(two: Fleet, node: NodeProcess
     with FaultProxy(first.port) as balancer:
         socket = open_through(node, balancer, two.key)
         sid = socket.connected()
-        publish(first, two.key, 0)
-        publish(second, two.key, 1)
+        publish_number(first, two.key, 0)
+        publish_number(second, two.key, 1)
         socket.wait_for_events(EVENT, 2)
         balancer.cut()
         socket.wait_for("disconnect")
         for number in range(2, 8):
-            publish(two.hosts[number % 2], two.key, number)
+            publish_number(two.hosts[number % 2], two.key, number)
         balancer.point_to(second.port)
         assert socket.came_back()
         assert socket.connected(2) == sid
         for number in range(8, 10):
-            publish(two.hosts[number % 2], two.key, number)
+            publish_number(two.hosts[number % 2], two.key, number)
         socket.wait_for_events(EVENT, 10)
         assert numbers(socket) == list(range(10))
 
@@ -109,19 +111,19 @@ def test_a_client_that_got_events_before_redis_had_them_recovers_elsewhere(
     with FaultProxy(first.port) as balancer:
         socket = open_through(node, balancer, two.key)
         socket.connected()
-        publish(first, two.key, 0)
+        publish_number(first, two.key, 0)
         redis.freeze()
         for number in range(1, 4):
-            assert publish(first, two.key, number)["unreached"] == [two.ids()[1]]
+            assert publish_number(first, two.key, number)["unreached"] == [two.ids()[1]]
         socket.wait_for_events(EVENT, 4)
         balancer.cut()
         socket.wait_for("disconnect")
-        publish(first, two.key, 4)
+        publish_number(first, two.key, 4)
         redis.thaw()
         two.await_all()
         balancer.point_to(second.port)
         assert socket.came_back()
-        publish(second, two.key, 5)
+        publish_number(second, two.key, 5)
         socket.wait_for_events(EVENT, 6)
         assert numbers(socket) == list(range(6))
 
@@ -160,7 +162,7 @@ def test_a_host_killed_under_load(two: Fleet) -> None:
     victim.start()
     two.await_all()
     with Crowd(victim.port, 1, two.key) as crowd:
-        assert publish(survivor, two.key, 1)["recipients"] == 1
+        assert publish(survivor, two.key, BODY)["recipients"] == 1
         crowd.wait_for_events(1)
 
 
@@ -170,7 +172,7 @@ def test_a_host_that_ends_in_order_is_not_waited_for(two: Fleet) -> None:
     before = two.ids()[1]
     leaver.stop()
     assert hosts_of(survivor)["others"] == 0
-    assert "unreached" not in publish(survivor, two.key, 1)
+    assert "unreached" not in publish(survivor, two.key, BODY)
     leaver.start()
     two.await_all()
     assert two.ids()[1] != before
@@ -219,7 +221,7 @@ def test_what_one_host_is_still_to_say_it_says_at_its_end(two: Fleet, redis: Red
     with Crowd(second.port, 1, two.key) as crowd:
         redis.freeze()
         for number in range(3):
-            publish(first, two.key, number)
+            publish_number(first, two.key, number)
         first.process.send_signal(signal.SIGTERM)
         first.wait_for_log("Handling signal: term")
         redis.thaw()
@@ -248,10 +250,10 @@ def test_hosts_that_keep_nothing_for_clients_hear_each_other_from_the_start(
         fleet(tmp_path_factory.mktemp("none"), [redis.url] * 2, database, **settings) as hosts,
         Crowd(hosts.hosts[0].port, 1, hosts.key) as crowd,
     ):
-        assert publish(hosts.hosts[1], hosts.key, 0)["recipients"] == 1
+        assert publish(hosts.hosts[1], hosts.key, BODY)["recipients"] == 1
         hosts.hosts[1].stop()
         hosts.hosts[1].start()
         wait_until(lambda: is_ready(hosts.hosts[1]), "a host that is ready")
         assert hosts_of(hosts.hosts[1])["others"] == 1
-        assert publish(hosts.hosts[1], hosts.key, 1)["recipients"] == 1
+        assert publish(hosts.hosts[1], hosts.key, BODY)["recipients"] == 1
         crowd.wait_for_events(2)

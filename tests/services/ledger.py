@@ -215,12 +215,14 @@ class Ledger:
         return events, deliveries, foreign, altered
 
     def settle(self, read: Callable[[], Sequence[Found]], seconds: float = 15.0) -> Verdict:
-        """Judge again and again, until nothing is missing or the time is over."""
-        deadline = time.monotonic() + seconds
+        """Judge again and again, until nothing is missing or nothing more came for ``seconds``."""
+        least, deadline = None, time.monotonic() + seconds
         while True:
             began = time.monotonic()
             verdict = self.judge(read())
-            missing = verdict.lost or verdict.deliveries_lost
+            missing = verdict.lost + verdict.deliveries_lost
+            if least is None or missing < least:
+                least, deadline = missing, time.monotonic() + seconds
             if not missing or time.monotonic() > deadline:
                 return verdict
             # To read all of it again and again would hold up whoever is still writing it.
