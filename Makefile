@@ -4,10 +4,10 @@ ARGS ?=
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCK = .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-# All tests run in two processes, half of them in each: half of the time they wait. Whichever is done
-# first takes over of what the other has left. Some run in one, where -s works, and so do all where they
-# are traced: several times slower, two at once would be late.
-SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=2 --dist=worksteal)
+# All tests run in several processes: most of the time they wait. Whichever is done first takes over of
+# what another has left. Some tests alone run in one, where -s works.
+PROCESSES = $(if $(COVERAGE),3,4)
+SIDE_BY_SIDE = $(if $(ARGS),,--numprocesses=$(PROCESSES) --dist=worksteal)
 KEY_SCOPES = publish,subscribe,read,collect
 
 # A line of .env, NAME=value, counts where the environment does not have NAME. The value is taken as
@@ -43,9 +43,8 @@ test: .venv/development  ## run every test; ARGS="-k name" for some; COVERAGE=1 
 ifdef COVERAGE
 	.venv/bin/coverage erase
 	@# A traced server is several times slower: a smaller crowd is held to the same bounds.
-	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(ARGS)
-	.venv/bin/coverage combine --quiet
-	.venv/bin/coverage report
+	HERALD_TEST_CROWD=$${HERALD_TEST_CROWD:-1200} .venv/bin/coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS); \
+		tested=$$?; .venv/bin/coverage combine --quiet; .venv/bin/coverage report && exit $$tested
 else
 	@# Servers are started by the hundred: what Python compiles for one is kept for the next.
 	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
