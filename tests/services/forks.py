@@ -97,8 +97,15 @@ def run_command(
     arguments: Sequence[str], environ: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``flask --app webapp`` with ``arguments`` in an environment, whatever comes of it."""
+    return run("flask", ["--app", "webapp", *arguments], environ)
+
+
+def run(
+    module: str, arguments: Sequence[str], environ: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``python -m module``, one of ``LOADED``, to its end, whatever comes of it."""
     (out, their_out), (err, their_err) = os.pipe(), os.pipe()
-    process = start("flask", ["--app", "webapp", *arguments], environ, their_out, their_err)
+    process = start(module, arguments, environ, their_out, their_err)
     os.close(their_out)
     os.close(their_err)
     with ThreadPoolExecutor(2) as readers:
