@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -106,7 +107,7 @@ class Server:
         self.token = "-"  # noqa: S105 - the peers ask for none
         self._home = tempfile.TemporaryDirectory(prefix="herald-bench-")
         self._environ = {
-            **{name: os.environ[name] for name in _KEPT if name in os.environ},
+            **_kept(),
             **contender.environ,
             **(contender.silent if silent else contender.logging),
             "PORT": str(self.port),
@@ -152,21 +153,11 @@ class Server:
             time.sleep(0.05)
 
     def _issue_key(self) -> str:
-        arguments = ("--app", "webapp", "keys", "issue", "--scopes", "publish,subscribe,collect")
-        done = subprocess.run(  # noqa: S603 - as above
-            [sys.executable, "-m", "flask", *arguments],
-            cwd=ROOT,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
-        found = re.search(r"herald_[\w.-]+", done.stdout)
-        if found is None:
-            raise CannotStart(f"Herald issued no key:\n{done.stdout}{done.stderr}")
-        return found[0]
+        if "DATABASE_URL" in self._environ:
+            return _issue_key(self._environ)
+        home, token = _home_with_key()
+        shutil.copytree(home.name, self._home.name, dirs_exist_ok=True)
+        return token
 
     def answers(self) -> bool:
         """Say whether ``GET /health/live`` is answered well."""
@@ -213,6 +204,35 @@ class Server:
             if int(local[9:], 16) == self.port and state in {_ESTABLISHED, _CLOSE_WAIT}:
                 ports.add(int(remote[9:], 16))
         return ports
+
+
+@cache
+def _home_with_key() -> tuple[tempfile.TemporaryDirectory[str], str]:
+    """Return a home to copy, and its key: to make tables anew takes longer than a quick bout."""
+    home = tempfile.TemporaryDirectory(prefix="herald-bench-home-")
+    return home, _issue_key({**_kept(), "HERALD_HOME": home.name})
+
+
+def _issue_key(environ: Mapping[str, str]) -> str:
+    arguments = ("--app", "webapp", "keys", "issue", "--scopes", "publish,subscribe,collect")
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-m", "flask", *arguments],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    found = re.search(r"herald_[\w.-]+", done.stdout)
+    if found is None:
+        raise CannotStart(f"Herald issued no key:\n{done.stdout}{done.stderr}")
+    return found[0]
+
+
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
 def free_port() -> int:

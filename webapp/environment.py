@@ -48,30 +48,48 @@ def _rate_limit(name: str, default: str, why: str) -> fields.Function:
     )
 
 
+def _whole_number(
+    name: str, default: int | None, why: str, *, least: int = 1, most: int
+) -> fields.Integer:
+    return fields.Integer(
+        data_key=name,
+        load_default=default,
+        validate=validate.Range(least, most),
+        metadata=_about(
+            "" if default is None else str(default), f"a whole number from {least} to {most}", why
+        ),
+    )
+
+
+def _text(name: str, why: str) -> fields.String:
+    return fields.String(data_key=name, load_default=None, metadata=_about("", "text", why))
+
+
+def _address(name: str, schemes: tuple[str, ...], must_be: str, why: str) -> fields.Function:
+    return fields.Function(
+        data_key=name,
+        deserialize=setting_values.url_of(*schemes),
+        load_default=None,
+        metadata=_about("", must_be, why),
+    )
+
+
 class Environment(Schema):
     """One field for each variable, loaded under the name it has in ``Settings``."""
 
-    port = fields.Integer(
-        data_key="PORT",
-        load_default=1055,
-        validate=validate.Range(1, 65535),
-        metadata=_about(
-            "1055",
-            "a whole number from 1 to 65535",
-            "The port that HTTP and Socket.IO share. Heroku sets it.",
-        ),
+    port = _whole_number(
+        "PORT",
+        1055,
+        "The port that HTTP and Socket.IO share. Heroku sets it.",
+        most=65535,
     )
-    workers = fields.Integer(
-        data_key="WORKERS",
-        load_default=1,
-        validate=validate.Range(1, MOST_WORKERS),
-        metadata=_about(
-            "1",
-            f"a whole number from 1 to {MOST_WORKERS}",
-            "How many processes share the port, each with the sockets that it has accepted: one for"
-            " each core of the machine, less what databases need. More than one need REDIS_URL and"
-            " SOCKET_TRANSPORTS=websocket. WEB_CONCURRENCY and gunicorn -w do not change it.",
-        ),
+    workers = _whole_number(
+        "WORKERS",
+        1,
+        "How many processes share the port, each with the sockets that it has accepted: one for"
+        " each core of the machine, less what databases need. More than one need REDIS_URL and"
+        " SOCKET_TRANSPORTS=websocket. WEB_CONCURRENCY and gunicorn -w do not change it.",
+        most=MOST_WORKERS,
     )
     home = fields.Function(
         data_key="HERALD_HOME",
@@ -109,38 +127,27 @@ class Environment(Schema):
             " yet is lost when the process is killed.",
         ),
     )
-    spool_max_bytes = fields.Integer(
-        data_key="SPOOL_MAX_BYTES",
-        load_default=256 * 1_048_576,
-        validate=validate.Range(1_048_576, 1 << 40),
-        metadata=_about(
-            "268435456",
-            "a whole number from 1048576 to 1099511627776",
-            "How much each durable logger may keep in HERALD_HOME/spool while its destination is"
-            " out of reach. Beyond it a publish is refused with 503 until there is room again.",
-        ),
+    spool_max_bytes = _whole_number(
+        "SPOOL_MAX_BYTES",
+        256 * 1_048_576,
+        "How much each durable logger may keep in HERALD_HOME/spool while its destination is"
+        " out of reach. Beyond it a publish is refused with 503 until there is room again.",
+        least=1_048_576,
+        most=1 << 40,
     )
-    event_retention_days = fields.Integer(
-        data_key="EVENT_RETENTION_DAYS",
-        load_default=None,
-        validate=validate.Range(1, 36_500),
-        metadata=_about(
-            "",
-            "a whole number from 1 to 36500",
-            "After how many days events and deliveries are deleted from sql and mongodb. Unset,"
-            " they are kept for ever.",
-        ),
+    event_retention_days = _whole_number(
+        "EVENT_RETENTION_DAYS",
+        None,
+        "After how many days events and deliveries are deleted from sql and mongodb. Unset,"
+        " they are kept for ever.",
+        most=36_500,
     )
-    collect_batch_size = fields.Integer(
-        data_key="COLLECT_BATCH_SIZE",
-        load_default=500,
-        validate=validate.Range(1, 10_000),
-        metadata=_about(
-            "500",
-            "a whole number from 1 to 10000",
-            "How many hits are written to the database in one transaction at most; as many that"
-            " wait are written at once.",
-        ),
+    collect_batch_size = _whole_number(
+        "COLLECT_BATCH_SIZE",
+        500,
+        "How many hits are written to the database in one transaction at most; as many that"
+        " wait are written at once.",
+        most=10_000,
     )
     collect_batch_seconds = fields.Float(
         data_key="COLLECT_BATCH_SECONDS",
@@ -153,27 +160,20 @@ class Environment(Schema):
             " it: with EVENT_ACK=queued, or REDIS_URL.",
         ),
     )
-    max_sockets = fields.Integer(
-        data_key="MAX_SOCKETS",
-        load_default=10_000,
-        validate=validate.Range(1, 100_000),
-        metadata=_about(
-            "10000",
-            "a whole number from 1 to 100000",
-            "How many sockets may be connected at once to one process, of which there are WORKERS;"
-            " the next one is refused, so that publishing keeps its memory and file descriptors.",
-        ),
+    max_sockets = _whole_number(
+        "MAX_SOCKETS",
+        10_000,
+        "How many sockets may be connected at once to one process, of which there are WORKERS;"
+        " the next one is refused, so that publishing keeps its memory and file descriptors.",
+        most=100_000,
     )
-    socket_queue_bytes = fields.Integer(
-        data_key="SOCKET_QUEUE_BYTES",
-        load_default=1_048_576,
-        validate=validate.Range(1024, 1 << 30),
-        metadata=_about(
-            "1048576",
-            "a whole number from 1024 to 1073741824",
-            "How many bytes may wait for a socket that does not read them; it is disconnected when"
-            " there are more, so that one slow client cannot fill the memory.",
-        ),
+    socket_queue_bytes = _whole_number(
+        "SOCKET_QUEUE_BYTES",
+        1_048_576,
+        "How many bytes may wait for a socket that does not read them; it is disconnected when"
+        " there are more, so that one slow client cannot fill the memory.",
+        least=1024,
+        most=1 << 30,
     )
     socket_auth = fields.Enum(
         SocketAuth,
@@ -201,16 +201,13 @@ class Environment(Schema):
             ' {transports: ["websocket"]}).',
         ),
     )
-    recovery_seconds = fields.Integer(
-        data_key="RECOVERY_SECONDS",
-        load_default=120,
-        validate=validate.Range(0, 3600),
-        metadata=_about(
-            "120",
-            "a whole number from 0 to 3600",
-            "How long a client that has asked for it may be away and still get the events that it"
-            " missed, in order. 0 switches that off.",
-        ),
+    recovery_seconds = _whole_number(
+        "RECOVERY_SECONDS",
+        120,
+        "How long a client that has asked for it may be away and still get the events that it"
+        " missed, in order. 0 switches that off.",
+        least=0,
+        most=3600,
     )
     cors_origins = fields.Function(
         data_key="CORS_ORIGINS",
@@ -284,41 +281,29 @@ class Environment(Schema):
             " MariaDB server; then SECRET_KEY must be set too. Heroku sets it.",
         ),
     )
-    mongo_uri = fields.Function(
-        data_key="MONGO_URI",
-        deserialize=setting_values.url_of("mongodb", "mongodb+srv"),
-        load_default=None,
-        metadata=_about(
-            "",
-            "a mongodb:// or mongodb+srv:// address",
-            "The MongoDB that holds the central log of events.",
-        ),
+    mongo_uri = _address(
+        "MONGO_URI",
+        ("mongodb", "mongodb+srv"),
+        "a mongodb:// or mongodb+srv:// address",
+        "The MongoDB that holds the central log of events.",
     )
-    redis_url = fields.Function(
-        data_key="REDIS_URL",
-        deserialize=setting_values.url_of("redis", "rediss", "unix"),
-        load_default=None,
-        metadata=_about(
-            "",
-            "a redis://, rediss:// or unix:// address",
-            "The Redis that hosts share, 6.2 or later: an event posted to one host reaches the "
-            "sockets of all, an Idempotency-Key answered by one is answered alike by all, and "
-            "rate limits count what all get. Hits go through it to the database: python -m "
-            "webapp.collect.worker has to run then, and Redis to keep its data (appendonly yes). "
-            "Without it a host hears no other, remembers its own answers, counts for itself and "
-            "writes its hits.",
-        ),
+    redis_url = _address(
+        "REDIS_URL",
+        ("redis", "rediss", "unix"),
+        "a redis://, rediss:// or unix:// address",
+        "The Redis that hosts share, 6.2 or later: an event posted to one host reaches the "
+        "sockets of all, an Idempotency-Key answered by one is answered alike by all, and "
+        "rate limits count what all get. Hits go through it to the database: python -m "
+        "webapp.collect.worker has to run then, and Redis to keep its data (appendonly yes). "
+        "Without it a host hears no other, remembers its own answers, counts for itself and "
+        "writes its hits.",
     )
-    sentry_dsn = fields.Function(
-        data_key="SENTRY_DSN",
-        deserialize=setting_values.url_of("https", "http"),
-        load_default=None,
-        metadata=_about(
-            "",
-            "a Sentry DSN such as https://key@o1.ingest.sentry.io/1",
-            "The Sentry project that gets every record as a structured log (names, ids and numbers,"
-            " no data of an event), and an issue for each error.",
-        ),
+    sentry_dsn = _address(
+        "SENTRY_DSN",
+        ("https", "http"),
+        "a Sentry DSN such as https://key@o1.ingest.sentry.io/1",
+        "The Sentry project that gets every record as a structured log (names, ids and numbers,"
+        " no data of an event), and an issue for each error.",
     )
     sentry_environment = fields.String(
         data_key="SENTRY_ENVIRONMENT",
@@ -366,29 +351,16 @@ class Environment(Schema):
             " signs in by a link that works once: flask --app webapp users login-link.",
         ),
     )
-    oidc_client_id = fields.String(
-        data_key="OIDC_CLIENT_ID",
-        load_default=None,
-        metadata=_about("", "text", "What OIDC_ISSUER calls this Herald."),
+    oidc_client_id = _text("OIDC_CLIENT_ID", "What OIDC_ISSUER calls this Herald.")
+    oidc_client_secret = _text(
+        "OIDC_CLIENT_SECRET", "What this Herald proves to OIDC_ISSUER with that it is it."
     )
-    oidc_client_secret = fields.String(
-        data_key="OIDC_CLIENT_SECRET",
-        load_default=None,
-        metadata=_about("", "text", "What this Herald proves to OIDC_ISSUER with that it is it."),
+    google_client_id = _text(
+        "GOOGLE_CLIENT_ID",
+        "With GOOGLE_CLIENT_SECRET short for the issuer https://accounts.google.com.",
     )
-    google_client_id = fields.String(
-        data_key="GOOGLE_CLIENT_ID",
-        load_default=None,
-        metadata=_about(
-            "",
-            "text",
-            "With GOOGLE_CLIENT_SECRET short for the issuer https://accounts.google.com.",
-        ),
-    )
-    google_client_secret = fields.String(
-        data_key="GOOGLE_CLIENT_SECRET",
-        load_default=None,
-        metadata=_about("", "text", "The secret that Google gives with GOOGLE_CLIENT_ID."),
+    google_client_secret = _text(
+        "GOOGLE_CLIENT_SECRET", "The secret that Google gives with GOOGLE_CLIENT_ID."
     )
     sign_in_allowed = fields.Function(
         data_key="SIGN_IN_ALLOWED",

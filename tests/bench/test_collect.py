@@ -1,9 +1,7 @@
 """``python -m bench.collect``: what it counts is so, and what goes wrong is said."""
 
 import json
-import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,17 +10,14 @@ from functools import partial
 
 import pytest
 
-from bench.build import build_load_client
 from bench.client import LoadClient
 from bench.collect_bout import BARE, QUICK, Bout
 from bench.collect_report import CollectReport
 from bench.collectors import EMBEDDED, PEER, TUNED, WITH_REDIS, CollectServer, EmbeddedServer
 from bench.contenders import Contender
 from tests.bench.faulty_collector import STALL_SECONDS
-from tests.services.databases import absent
 from tests.services.herald import ROOT
 
-QUICK_SECONDS = 50
 PLAN = replace(QUICK, warm=0.1, seconds=0.2, rate=0.5, sockets=0)
 WRONG = {
     "lose": "1 were lost, 0 doubled",
@@ -31,13 +26,7 @@ WRONG = {
     "refuse": "requests failed, the last with 503",
 }
 
-
-@pytest.fixture(scope="module", autouse=True)
-def load_client() -> None:
-    """Build it."""
-    if shutil.which("cc") is None:
-        absent("a C compiler is not installed")
-    build_load_client()
+pytestmark = pytest.mark.usefixtures("load_client")
 
 
 @contextmanager
@@ -51,22 +40,6 @@ def faulty_collector(title: str, *, fault: str) -> Iterator[CollectServer]:
 def hits_in(server: CollectServer) -> list[dict[str, str]]:
     with closing(sqlite3.connect(server.database.removeprefix("sqlite:///"))) as database:
         return [json.loads(body) for (body,) in database.execute("SELECT body FROM hit")]
-
-
-def test_a_quick_run_of_herald() -> None:
-    """It stores what it answers, once, and its sums say the same; no times are judged."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.collect", "--quick", "--only", EMBEDDED.name],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=QUICK_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "| hits lost, of all runs | 0 |" in done.stdout
-    assert "| at 200 single hits/s: p99, ms |" in done.stdout
-    assert "missed" not in done.stdout
 
 
 @pytest.mark.parametrize("fault", ["", *WRONG])

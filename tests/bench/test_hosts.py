@@ -1,6 +1,5 @@
 """``python -m bench.hosts``: several hosts are measured, and what goes wrong is said."""
 
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,47 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.build import build_load_client
 from bench.hosts import Found
 from bench.hosts_bout import ALONE, ONE, QUICK, THREE, TWO, Bout, Group
 from bench.hosts_report import HostsReport
-from tests.services.databases import absent
 from tests.services.herald import ROOT, environment_without_settings
 
-QUICK_SECONDS = 120
+SECONDS = 60.0
 COSTS = {"single.0": 100.0, "batch.0": 10.0, "single.2": 200.0, "batch.2": 12.5}
 
 COSTS_OF_TWO = {"hear_us": [90.0], "publish_us": [260.0]}
 
 
-@pytest.fixture(scope="module")
-def tools() -> None:
-    """Have the load client and Redis."""
-    for tool in ("cc", "redis-server"):
-        if shutil.which(tool) is None:
-            absent(f"{tool} is not installed")
-    build_load_client()
-
-
-@pytest.mark.usefixtures("tools")
-def test_a_quick_run() -> None:
-    """Three hosts give every event to all sockets, once and in order; no times are judged."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.hosts", "--quick", "--only", THREE.name],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=QUICK_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    every = QUICK.posts * QUICK.sockets
-    assert f"| {QUICK.posts} | {every:,} | 0 | 0 | 0 |" in done.stdout
-    assert "post to socket, another host, p99, ms" in done.stdout
-    assert "missed" not in done.stdout
-
-
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("load_client")
 def test_what_goes_wrong_is_said() -> None:
     """Two hosts without Redis do not hear each other: half is lost, and their 202 tells of half."""
     found = Found()
@@ -60,7 +30,7 @@ def test_what_goes_wrong_is_said() -> None:
 
 
 @pytest.mark.parametrize(("environ", "code"), [({}, 0), ({"HERALD_CI": "1"}, 1)])
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("load_client")
 def test_without_redis_nothing_is_measured(
     tmp_path: Path, environ: dict[str, str], code: int
 ) -> None:
@@ -72,7 +42,7 @@ def test_without_redis_nothing_is_measured(
         check=False,
         capture_output=True,
         text=True,
-        timeout=QUICK_SECONDS,
+        timeout=SECONDS,
     )
     assert done.returncode == code, done.stderr
     assert "redis-server is needed" in done.stderr

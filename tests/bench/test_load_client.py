@@ -1,6 +1,5 @@
 """The load client: it counts what is right, and says what is wrong."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -9,9 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench.build import build_load_client
 from bench.client import LoadClient
-from tests.services.databases import absent
 from tests.services.herald import ROOT, free_port, wait_until
 
 SOCKETS, POSTS = 5, 6
@@ -38,12 +35,7 @@ ONE_BY_ONE = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def load_client() -> None:
-    """Build it."""
-    if shutil.which("cc") is None:
-        absent("a C compiler is not installed")
-    build_load_client()
+pytestmark = pytest.mark.usefixtures("load_client")
 
 
 @contextmanager

@@ -158,11 +158,6 @@ def test_in_a_shell(tmp_path_factory: pytest.TempPathFactory) -> None:
         told = server.command("apps", "set", "shop", *options).splitlines()[1].split()
         assert told[-4:] == ["UTC", "whole", "30", "days"]
 
-        def kept_whole() -> bool:
-            assert server.post("/collect", hit, key).status_code == 202
-            return stored_hits(server.home, event)[-1]["ip_address"] == "203.0.113.77"
-
-        wait_until(kept_whole, "a whole address", SEEN_SECONDS)
         for wrong, said in (
             (["--keep-days", "0"], "--keep-days is 1 to 36500, or forever."),
             (["--time-zone", "Mars/Olympus"], "There is no such time zone."),
@@ -173,3 +168,9 @@ def test_in_a_shell(tmp_path_factory: pytest.TempPathFactory) -> None:
             assert done.returncode == 1
             assert said in done.stderr
         assert "forever" in server.command("apps", "set", "shop", "--keep-days", "forever")
+
+        def kept_whole() -> bool:
+            assert server.post("/collect", hit, key).status_code == 202
+            return stored_hits(server.home, event)[-1]["ip_address"] == "203.0.113.77"
+
+        wait_until(kept_whole, "a whole address", SEEN_SECONDS)

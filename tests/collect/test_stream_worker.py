@@ -4,7 +4,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,9 +13,10 @@ import pytest
 import requests
 from redis import Redis
 
+from tests.services import forks
 from tests.services.collect_worker import CollectWorker
 from tests.services.databases import renamed
-from tests.services.herald import ROOT, HeraldServer, environment_without_settings, wait_until
+from tests.services.herald import HeraldServer, environment_without_settings, wait_until
 from tests.services.hit_ledger import count_stored, fields_in, make_hits, stored_in
 from tests.services.redis_server import RedisServer
 from webapp.collect.stream.consumer import READ_ENTRIES
@@ -26,6 +26,11 @@ from webapp.storage.database import Database
 
 IDLE = 1.0
 """When a worker of these tests takes another one for dead."""
+
+PAUSE = 0.1
+"""Between two tries of a worker that is to have many of them."""
+MANY_TRIES_SECONDS = 3.0
+"""Long enough for several times as many as a hit has that is the cause of a failure."""
 
 
 @pytest.fixture
@@ -76,15 +81,7 @@ def locked(file: str) -> Iterator[None]:
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the worker to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "webapp.collect.worker", *arguments],
-        cwd=ROOT,
-        env=environment_without_settings() | environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return forks.run("webapp.collect.worker", arguments, environment_without_settings() | environ)
 
 
 def test_some_hits_and_then_silence(
@@ -135,7 +132,9 @@ def test_an_outage_of_the_database(
     home: Path, server: RedisServer, stream: HitStream, url: str
 ) -> None:
     """No more is read than has room, nothing acknowledged or set aside; all is stored after it."""
-    with CollectWorker(home, server.url, url, batch_size=100, batch_seconds=0.05) as worker:
+    with CollectWorker(
+        home, server.url, url, batch_size=100, batch_seconds=0.05, pause=PAUSE
+    ) as worker:
         stream.write(make_hits(1, "first"))
         wait_until(lambda: count_stored(url) == 1, "the first hit")
         with renamed(url, "hit"):
@@ -143,8 +142,7 @@ def test_an_outage_of_the_database(
             wait_until(lambda: "cannot write" in worker.log_text(), "a failure")
             for number in range(19):
                 stream.write(make_hits(100, f"batch-{number}"))
-            # Long enough for more attempts than a hit has that is the cause of a failure.
-            wait_until(lambda: stream.lag().oldest > 8, "some attempts", 20)
+            wait_until(lambda: stream.lag().oldest > MANY_TRIES_SECONDS, "many tries", 20)
             lag = stream.lag()
             assert (lag.entries, lag.dead) == (2000, 0)
             # An error that is no outage by its name: read was what could show whom it is about.
@@ -236,10 +234,10 @@ def test_a_poison_hit_alone_in_its_batch(
 ) -> None:
     """While nobody can say whether it is about the hit it waits; with others it is set aside."""
     poison = json.loads(make_hits(1, "odd")[0].to_json()) | {"app_id": ["a"]}
-    with CollectWorker(home, server.url, url, batch_seconds=0.05) as worker:
+    with CollectWorker(home, server.url, url, batch_seconds=0.05, pause=PAUSE) as worker:
         redis.xadd(STREAM, {"hit": json.dumps(poison)})
         wait_until(lambda: "cannot write" in worker.log_text(), "a failure")
-        wait_until(lambda: stream.lag().oldest > 8, "as many tries as a hit has", 20)
+        wait_until(lambda: stream.lag().oldest > MANY_TRIES_SECONDS, "many tries", 20)
         assert (stream.lag().entries, stream.lag().dead) == (1, 0)
         stream.write(make_hits(20))
         wait_until(lambda: count_stored(url) == 20, "the others", 15)

@@ -1,26 +1,21 @@
 """SIGKILL: what was answered 202 is in the log afterwards, once."""
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import KILLS, await_empty_spool, full_key, herald, percentiles, say
+from tests.faults.kills import BETWEEN, kill_in_turn, kill_worker
 from tests.services import event_log
-from tests.services.herald import HeraldServer, wait_until
 from tests.services.ledger import Entry, Found, Ledger
 from tests.services.mongod import MongoServer
 from tests.services.publishers import Publishers
 
-BETWEEN = (20, 200)
-"""How many events are acknowledged between two kills."""
 PUBLISHERS = 8
 LOSS_SECONDS = 1.0
 """How old what is lost with ``EVENT_ACK=queued`` may be."""
@@ -61,35 +56,15 @@ def mongodb_down(_: Path, server: MongoServer) -> Iterator[Place]:
 PLACES = {"sqlite": sqlite, "mongodb": mongodb, "mongodb down": mongodb_down}
 
 
-def kill_worker(server: HeraldServer) -> None:
-    """Kill the worker; Gunicorn starts another."""
-    killed = server.worker_pid
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: server.worker_pids() not in ([killed], []), "another worker")
-
-
-def kill_everything(server: HeraldServer) -> None:
-    """Kill the master too, and start it again."""
-    server.kill()
-    server.start()
-
-
 @pytest.mark.timeout(60 + 10 * KILLS)
 @pytest.mark.parametrize("place", PLACES)
 def test_kill(place: str, home: Path, mongod: MongoServer) -> None:
     """Under load, again and again at moments that chance picks: nothing is lost or doubled."""
-    chance = random.Random(place)
-    ledger, away = Ledger(), []
+    chance, ledger = random.Random(place), Ledger()
     with PLACES[place](home, mongod) as log, herald(home, log.environ) as server:
         key = full_key(server)
         with Publishers(server.port, key, ledger, count=PUBLISHERS) as publishers:
-            for kill in islice(cycle([kill_worker, kill_everything]), KILLS):
-                ledger.await_acknowledged(chance.randint(*BETWEEN))
-                killed_at = time.monotonic()
-                kill(server)
-                ledger.await_acknowledged(1)
-                away.append(time.monotonic() - killed_at)
-            ledger.await_acknowledged(chance.randint(*BETWEEN))
+            away = kill_in_turn(server, ledger, chance)
             publishers.stop()
         log.reach()
         verdict = ledger.settle(lambda: log.read(ledger), 20)

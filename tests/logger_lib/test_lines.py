@@ -19,6 +19,7 @@ from logger_lib import Failure, Frame, Level, LogRecord, delivery_record, escape
 from logger_lib.destinations.console import ConsoleLoggerFactory
 from logger_lib.destinations.logging import LinesHandler, LoggingLoggerFactory, SeedLines
 from tests.logger_lib.conftest import StreamThatFails, full_disk, record
+from tests.logger_lib.written_lines import by_console, by_logging
 
 Result = TypeVar("Result")
 
@@ -44,26 +45,14 @@ def herald_logger() -> Iterator[logging.Logger]:
 
 
 def logged(*records: LogRecord) -> list[str]:
-    stream = io.StringIO()
-    factory = LoggingLoggerFactory(stream=stream)
-    logger = factory.create_logger("test")
-    for each in records:
-        logger.log(each)
-    logger.close()
-    assert factory.counters.written == len(records)
-    return stream.getvalue().split("\n")[:-1]
+    text, counters = by_logging(records)
+    assert counters.written == len(records)
+    return text.split("\n")[:-1]
 
 
 def printed(*records: LogRecord) -> bytes:
-    reading, writing = os.pipe()
-    factory = ConsoleLoggerFactory(writing)
-    logger = factory.create_logger("test")
-    for each in records:
-        logger.log(each)
-    logger.close()
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        return pipe.read()
+    text, _ = by_console(records)
+    return text.encode("ascii")
 
 
 def test_the_seeds_lines() -> None:

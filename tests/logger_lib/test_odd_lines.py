@@ -1,7 +1,6 @@
 """Lines of records that are not what their annotations say, and of a process that forks."""
 
 import fcntl
-import io
 import json
 import logging
 import os
@@ -15,38 +14,14 @@ import pytest
 
 from logger_lib import Counters, LogRecord
 from logger_lib.destinations.console import ConsoleLoggerFactory
-from logger_lib.destinations.logging import LoggingLoggerFactory
 from tests.logger_lib.conftest import record
+from tests.logger_lib.written_lines import by_console, by_logging
 from tests.services.herald import wait_until
 
-Printer: TypeAlias = Callable[[Sequence[LogRecord]], tuple[int, Counters]]
+Printer: TypeAlias = Callable[[Sequence[LogRecord]], tuple[str, Counters]]
 
 PIPE_BYTES = 65_536
 """What Linux's pipes hold."""
-
-
-def logged_well(records: Sequence[LogRecord]) -> tuple[int, Counters]:
-    """Return how many lines the ``logging`` destination has written, and its counters."""
-    stream = io.StringIO()
-    factory = LoggingLoggerFactory(stream=stream)
-    logger = factory.create_logger("test")
-    for each in records:
-        logger.log(each)
-    logger.close()
-    return stream.getvalue().count("\n"), factory.counters
-
-
-def printed_well(records: Sequence[LogRecord]) -> tuple[int, Counters]:
-    """Return the same of ``console``."""
-    reading, writing = os.pipe()
-    factory = ConsoleLoggerFactory(writing)
-    logger = factory.create_logger("test")
-    for each in records:
-        logger.log(each)
-    logger.close()
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        return pipe.read().count(b"\n"), factory.counters
 
 
 def waiting_bytes(fd: int) -> int:
@@ -55,7 +30,7 @@ def waiting_bytes(fd: int) -> int:
     return int(waiting)
 
 
-@pytest.mark.parametrize("make", [logged_well, printed_well])
+@pytest.mark.parametrize("make", [by_logging, by_console])
 def test_odd_records_take_no_others_with_them(make: Printer) -> None:
     """What is no record as its annotations say fails alone; a plain number is a level."""
     odd = (
@@ -64,9 +39,9 @@ def test_odd_records_take_no_others_with_them(make: Printer) -> None:
     )
     plain = LogRecord(event="e", message="m", level=logging.ERROR)  # type: ignore[arg-type]
     between = LogRecord(event="e", message="m", level=25)  # type: ignore[arg-type]
-    lines, counters = make([record(), *odd, plain, between, record()])
+    text, counters = make([record(), *odd, plain, between, record()])
     assert (counters.taken, counters.written + counters.failed) == (6, 6)
-    assert lines == counters.written >= 4
+    assert text.count("\n") == counters.written >= 4
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

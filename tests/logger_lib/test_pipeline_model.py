@@ -72,7 +72,7 @@ class Life(RuleBasedStateMachine):
         count=st.integers(5, 30),
         poisoned=st.booleans(),
         weather=st.sampled_from(["fine", "down", "down", "hanging", "as it was"]),
-        timeout=st.sampled_from([0.0, 0.01, 0.2, 0.2]),
+        timeout=st.sampled_from([0.0, 0.01, 0.08, 0.08]),
     )
     def publish(self, count: int, poisoned: bool, weather: str, timeout: float) -> None:
         """Log some records and flush, under whatever the destination is up to."""

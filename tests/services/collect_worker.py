@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from logger_lib.pipeline.limits import DEFAULT_LIMITS
 from tests.services import forks
 from tests.services.herald import environment_without_settings, wait_until
+from webapp.collect.stream.consumer import IDLE_SECONDS
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -17,10 +19,12 @@ STOP_SECONDS = 10.0
 
 
 class CollectWorker:
-    """One worker; ``idle`` is when it takes others for dead, where not as it is shipped.
+    """One worker, as it is shipped, or one that is in more of a hurry.
 
-    With ``idle``, what holds the text ``deadly`` ends it. ``from_nothing`` is for the second of two
-    that write at once, which are no twins elsewhere either: their sets have other orders.
+    ``idle`` is when it takes others for dead, ``pause`` how long it waits at the most between two
+    tries. With one of them, what holds the text ``deadly`` ends it. ``from_nothing`` is for the
+    second of two that write at once, which are no twins elsewhere either: their sets have other
+    orders.
     """
 
     def __init__(
@@ -32,12 +36,14 @@ class CollectWorker:
         batch_size: int = 500,
         batch_seconds: float = 1.0,
         idle: float | None = None,
+        pause: float | None = None,
         deadly: str = "",
         from_nothing: bool = False,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.log_file = home / f"worker-{time.monotonic_ns()}.log"
-        self._module = "webapp.collect.worker" if idle is None else "tests.services.hasty_worker"
+        is_shipped = idle is None and pause is None
+        self._module = "webapp.collect.worker" if is_shipped else "tests.services.hasty_worker"
         self._environ = {
             **environment_without_settings(),
             "HERALD_HOME": str(home),
@@ -46,7 +52,8 @@ class CollectWorker:
             "SECRET_KEY": "k" * 64,
             "COLLECT_BATCH_SIZE": str(batch_size),
             "COLLECT_BATCH_SECONDS": str(batch_seconds),
-            "IDLE_SECONDS": str(idle),
+            "IDLE_SECONDS": str(idle or IDLE_SECONDS),
+            "PAUSE_SECONDS": str(pause or DEFAULT_LIMITS.longest_pause),
             "DEADLY_TEXT": deadly,
         }
         self._from_nothing = from_nothing

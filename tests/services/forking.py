@@ -49,6 +49,10 @@ def become(
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
+    # Behind the folder that it is run in, as at a start.
+    sys.path[1:1] = [
+        each for each in environ.get("PYTHONPATH", "").split(os.pathsep) if each not in sys.path
+    ]
     if environ.get("PYTHONWARNINGS") == "ignore":
         warnings.simplefilter("ignore")
     stdin = os.open(os.devnull, os.O_RDONLY)

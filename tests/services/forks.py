@@ -42,6 +42,9 @@ LOADED = {
 _READ_AT_THE_START = ("COVERAGE", "EVENTLET_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
 """What variables begin with that are too late for a process that runs."""
 
+_PATH = "PYTHONPATH"
+"""A fork takes over what it names, which must not stand in for what has been loaded."""
+
 _NO_WARNINGS = {"PYTHONWARNINGS": "ignore"}
 
 
@@ -97,8 +100,15 @@ def run_command(
     arguments: Sequence[str], environ: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``flask --app webapp`` with ``arguments`` in an environment, whatever comes of it."""
+    return run("flask", ["--app", "webapp", *arguments], environ)
+
+
+def run(
+    module: str, arguments: Sequence[str], environ: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``python -m module``, one of ``LOADED``, to its end, whatever comes of it."""
     (out, their_out), (err, their_err) = os.pipe(), os.pipe()
-    process = start("flask", ["--app", "webapp", *arguments], environ, their_out, their_err)
+    process = start(module, arguments, environ, their_out, their_err)
     os.close(their_out)
     os.close(their_err)
     with ThreadPoolExecutor(2) as readers:
@@ -160,7 +170,9 @@ class _Forks:
     def begins_alike(self, environ: Mapping[str, str]) -> bool:
         """Say whether a process with ``environ`` begins as this one did, as far as that goes."""
         differing = (environ.items() ^ self._environ.items()) - _NO_WARNINGS.items()
-        return not any(name.startswith(_READ_AT_THE_START) for name, _ in differing)
+        return not any(
+            name.startswith(_READ_AT_THE_START) and name != _PATH for name, _ in differing
+        )
 
     def exit_code(self, pid: int) -> int:
         """Return how a fork has ended; it is gone then."""

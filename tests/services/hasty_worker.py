@@ -1,6 +1,7 @@
 """The collect worker, but one that takes others for dead after ``IDLE_SECONDS``.
 
-What it writes that holds the text ``DEADLY_TEXT`` ends it, as a fault of a driver would.
+It waits ``PAUSE_SECONDS`` at the most between two tries. What it writes that holds the text
+``DEADLY_TEXT`` ends it, as a fault of a driver would.
 """
 
 import os
@@ -9,6 +10,7 @@ import sys
 
 from sqlalchemy import Engine, event
 
+from logger_lib import Limits
 from webapp.collect.worker import main
 
 
@@ -22,4 +24,6 @@ def _have_end(deadly: str) -> None:
 if __name__ == "__main__":
     if deadly := os.environ["DEADLY_TEXT"]:
         _have_end(deadly)
-    sys.exit(main([], idle=float(os.environ["IDLE_SECONDS"])))
+    pause = float(os.environ["PAUSE_SECONDS"])
+    limits = Limits(first_pause=min(pause, Limits().first_pause), longest_pause=pause)
+    sys.exit(main([], idle=float(os.environ["IDLE_SECONDS"]), limits=limits))

@@ -7,11 +7,11 @@ import os
 import pty
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -19,8 +19,8 @@ from logger_lib import JsonObject, event_record, inline, uuid7
 from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.ids import uuid7_at
 from tests.services import hasty_logger
-from tests.services.forks import run_command
-from tests.services.herald import ROOT, environment_without_settings, wait_until
+from tests.services.forks import Process, run_command, start
+from tests.services.herald import environment_without_settings, wait_until
 from tests.services.migrated import migrated_file
 from webapp.access.keys import ApiKeys
 from webapp.access.tokens import KeySigner
@@ -68,9 +68,10 @@ class Shell:
         factory.close()
         return ids
 
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line of ``events …``."""
-        return [sys.executable, "-m", "flask", "--app", "webapp", "events", *arguments]
+    def start(self, arguments: Sequence[str], stdout: int, stderr: int, **more: str) -> Process:
+        """Start a command."""
+        command = ["--app", "webapp", "events", *arguments]
+        return start("flask", command, {**self.environ, **more}, stdout, stderr)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
@@ -93,6 +94,15 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         (EVIL, "\x1b[31m", {"a": "\x1b]0;title\x07"}),
     )
     made.log(("post.created", "posts", {"title": "for Jane"}), app="blog")
+    return made
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A shell on a log of which no pipe holds all."""
+    made = Shell(tmp_path_factory.mktemp("long"))
+    data: JsonObject = {"text": "x" * 10_000}
+    made.log(*(("a", "r", data) for _ in range(200)))
     return made
 
 
@@ -193,25 +203,29 @@ def test_an_export_that_fails_leaves_the_file(shell: Shell, tmp_path: Path) -> N
     assert names([json.loads(printed)]) == ["post.created"]
 
 
-def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
+@contextmanager
+def exporting(shell: Shell) -> Iterator[tuple[Process, BinaryIO, BinaryIO]]:
+    """Yield an export that has begun, and what it prints and says."""
+    (out, their_out), (err, their_err) = os.pipe(), os.pipe()
+    process = shell.start(["export"], their_out, their_err)
+    os.close(their_out)
+    os.close(their_err)
+    try:
+        with os.fdopen(out, "rb") as printed, os.fdopen(err, "rb") as said:
+            assert printed.readline()
+            yield process, printed, said
+            process.wait(SECONDS)
+    finally:
+        process.kill()
+
+
+def test_an_export_that_is_interrupted(long_log: Shell) -> None:
     """Ctrl-C ends it with 130, by which a script knows that not all was exported."""
-    shell = Shell(tmp_path)
-    data: JsonObject = {"text": "x" * 10_000}
-    shell.log(*(("a", "r", data) for _ in range(200)))
-    process = subprocess.Popen(
-        shell.command("export"),
-        cwd=ROOT,
-        env=shell.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    # The pipe is full long before all is in it.
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=SECONDS)
-    assert (process.returncode, said) == (130, b"")
+    with exporting(long_log) as (process, printed, said):
+        # The pipe is full long before all is in it.
+        process.send_signal(signal.SIGINT)
+        printed.read()
+        assert (process.wait(SECONDS), said.read()) == (130, b"")
 
 
 def test_export_as_lines_of_json(shell: Shell, tmp_path: Path) -> None:
@@ -247,58 +261,29 @@ def test_an_export_shows_how_far_it_is(tmp_path: Path) -> None:
     data: JsonObject = {"orderId": "1"}
     shell.log(*(("a", "r", data) for _ in range(350)))
     ours, theirs = pty.openpty()
-    with closing(os.fdopen(ours, "rb", buffering=0)) as terminal:
-        process = subprocess.Popen(
-            shell.command("export"),
-            cwd=ROOT,
-            env={**shell.environ, "TERM": "xterm"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-        )
+    output = tmp_path / "output"
+    with closing(os.fdopen(ours, "rb", buffering=0)) as terminal, output.open("wb") as printed:
+        process = shell.start(["export"], printed.fileno(), theirs, TERM="xterm")
         os.close(theirs)
-        out, _ = process.communicate(timeout=SECONDS)
+        assert process.wait(SECONDS) == 0
         shown = terminal.read(65536).decode()
-    assert process.returncode == 0
-    assert out.count(b"\n") == 350
+    assert output.read_bytes().count(b"\n") == 350
     assert "Exporting events" in shown
     assert "350 events exported." in shown
 
 
-def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+def test_a_reader_that_has_seen_enough(long_log: Shell) -> None:
     """A broken pipe ends the command quietly."""
-    shell = Shell(tmp_path)
-    data: JsonObject = {"text": "x" * 10_000}
-    shell.log(*(("a", "r", data) for _ in range(200)))
-    process = subprocess.Popen(
-        shell.command("export"),
-        cwd=ROOT,
-        env=shell.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    said = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(SECONDS) == 0
-    assert said == b""
+    with exporting(long_log) as (process, printed, said):
+        printed.close()
+        assert said.read() == b""
+        assert process.wait(SECONDS) == 0
 
 
 @contextmanager
-def tailing(shell: Shell, printed: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+def tailing(shell: Shell, printed: Path, *arguments: str) -> Iterator[Process]:
     with printed.open("wb") as stream:
-        process = subprocess.Popen(
-            shell.command("tail", "--json", *arguments),
-            cwd=ROOT,
-            env=shell.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
+        process = shell.start(["tail", "--json", *arguments], stream.fileno(), stream.fileno())
     try:
         yield process
     finally:

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import inf
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 
 from logger_lib import Limits, escape, inline
+from logger_lib.pipeline.limits import DEFAULT_LIMITS
 from webapp.collect.policies import AppPolicies
 from webapp.collect.store.hit_store import HitStore
 from webapp.collect.store.user_agents import UserAgents
@@ -35,10 +36,16 @@ from webapp.storage.migration import MigrationBusy
 _PROGRAM = "python -m webapp.collect.worker"
 
 
-def main(arguments: Sequence[str] | None = None, *, idle: float = IDLE_SECONDS) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    idle: float = IDLE_SECONDS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> int:
     """Run until SIGTERM or SIGINT; return the exit code.
 
-    Another worker that has had hits for ``idle`` seconds is taken for dead.
+    Another worker that has had hits for ``idle`` seconds is taken for dead. Of ``limits`` the
+    settings say what a batch is.
     """
     options = _options(arguments)
     try:
@@ -47,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, *, idle: float = IDLE_SECONDS) 
         if options.lag:
             _show_lag(url)
         else:
-            _work(settings, url, idle)
+            _work(settings, url, idle, limits)
     except CannotStart as error:
         _say(str(error))
         return 1
@@ -87,14 +94,18 @@ def _show_lag(url: str) -> None:
         stream.close()
 
 
-def _work(settings: Settings, url: str, idle: float) -> None:
+def _work(settings: Settings, url: str, idle: float, limits: Limits) -> None:
     database = _database(settings)
     group = StreamGroup(url, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
     consumer = Consumer(
         group,
         # Nobody else waits in this process.
         HitStore(database, AppPolicies(database), UserAgents(new_at_once=inf)),
-        Limits(max_batch=settings.collect_batch_size, max_delay=settings.collect_batch_seconds),
+        replace(
+            limits,
+            max_batch=settings.collect_batch_size,
+            max_delay=settings.collect_batch_seconds,
+        ),
         idle,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

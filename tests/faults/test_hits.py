@@ -1,19 +1,17 @@
 """Hits that were answered 202 are stored, once, whatever happens to the server and its database."""
 
-import os
 import random
-import signal
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
 from logger_lib import JsonValue
 from tests.faults.conftest import KILLS, percentiles, say
+from tests.faults.kills import BETWEEN, kill_in_turn
 from tests.faults.test_databases import SECRET, SERVERS, proxied
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.hit_ledger import stored_in
@@ -24,8 +22,6 @@ from webapp.access.scopes import Scope
 from webapp.collect.collector import NAME
 from webapp.storage.database import Database
 
-BETWEEN = (20, 200)
-"""How many hits are acknowledged between two kills."""
 SENDERS = 8
 MARGIN = 3.0
 """Seconds more that a batch may take, on a machine that others use."""
@@ -70,36 +66,17 @@ def await_stored(server: HeraldServer, count: int, seconds: float) -> None:
     assert counted(server.home, EVENT) == count
 
 
-def kill_worker(server: HeraldServer) -> None:
-    """Kill the worker; Gunicorn starts another."""
-    killed = server.worker_pid
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: server.worker_pids() not in ([killed], []), "another worker")
-
-
-def kill_everything(server: HeraldServer) -> None:
-    """Kill the master too, and start it again."""
-    server.kill()
-    server.start()
-
-
 @pytest.mark.timeout(60 + 10 * KILLS)
 def test_kill(home: Path, any_database: Database) -> None:
     """SIGKILL under load, again and again: what was acknowledged is stored and counted, once."""
     url = any_database.engine.url.render_as_string(hide_password=False)
     environ = {"DATABASE_URL": url, "SECRET_KEY": SECRET, "EVENT_LOGGERS": "logging"}
-    chance, ledger, away = random.Random(6), Ledger(), []
+    chance, ledger = random.Random(6), Ledger()
     with (
         started(home, **environ) as (server, key),
         Senders(server.port, key, ledger, count=SENDERS) as senders,
     ):
-        for kill in islice(cycle([kill_worker, kill_everything]), KILLS):
-            ledger.await_acknowledged(chance.randint(*BETWEEN))
-            killed_at = time.monotonic()
-            kill(server)
-            ledger.await_acknowledged(1)
-            away.append(time.monotonic() - killed_at)
-        ledger.await_acknowledged(chance.randint(*BETWEEN))
+        away = kill_in_turn(server, ledger, chance)
         senders.stop()
         verdict = ledger.settle(lambda: hits_in_server(url, ledger), 20)
         assert server.stop() == 0
