@@ -65,6 +65,9 @@ DRAIN_SHARE = 0.75
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
 
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""By which Gunicorn's master ends a worker."""
+
 EXIT_SHARE = 0.85
 """The part after which a process ends that hangs on its way out."""
 
@@ -98,6 +101,8 @@ class EventletWorker(Worker):
 
     def init_process(self) -> None:
         """Patch, then load the app: what it imports must see the patched modules."""
+        # The handlers are the master's until ``init_signals``: a stop would be taken and forgotten.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         patch()
         hubs.use_hub()
         keep_to_one_arena()
@@ -107,6 +112,11 @@ class EventletWorker(Worker):
         # Nothing of what is loaded now is garbage; to look through it takes a tenth of the start.
         gc.disable()
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Handle signals, those too that have come since the worker was forked."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def load_wsgi(self) -> None:
         """Load the app; what keeps it from starting is told without a traceback."""

@@ -1,5 +1,7 @@
 """What begins and ends with the process, and the steps that fail."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +11,7 @@ import pytest
 
 from logger_lib import JsonObject
 from logger_lib.offload import inline
-from tests.services.herald import HeraldServer
+from tests.services.herald import HeraldServer, wait_until
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.access.scopes import Scope
@@ -30,6 +32,17 @@ def test_the_last_use_is_recorded_at_the_end(home: Path) -> None:
     heading, row = server.command("keys", "list", "--app-name", "shop").splitlines()
     assert row[heading.index("LAST USED") :].startswith("20")
     assert "at the end" not in server.log_text()
+
+
+def test_a_worker_is_told_to_end_before_it_serves(home: Path) -> None:
+    """A stop that comes while a worker is made anew ends it as any other; nobody has to kill it."""
+    with HeraldServer(home) as server:
+        first = server.worker_pid
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: server.worker_pids() not in ([], [first]), "another worker")
+        second = server.worker_pid
+        assert server.stop() == 0
+        assert f"Worker exiting (pid: {second})" in server.log_text()
 
 
 def test_every_step_of_the_end_is_taken(
