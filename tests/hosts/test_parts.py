@@ -23,7 +23,7 @@ from webapp.hosts.peers import Peers
 from webapp.hosts.self_test import SelfTest
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.history import History
-from webapp.realtime.offsets import Offset
+from webapp.realtime.offsets import BEGINNING, Offset
 from webapp.realtime.rooms import RoomManager
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5, UTC)
@@ -196,7 +196,7 @@ def test_who_joins_behind_a_hole_says_so() -> None:
     """Whoever comes back from before it is told that something is missing."""
     history, outbox, peers = History("later", "epoch", 60.0), Outbox("later"), Peers("later")
     fan_out = HostFanOut("later", RoomManager(Broadcasts()), history, outbox, peers)
-    fan_out.restart("epoch")
+    fan_out.begin("epoch", BEGINNING)
     for number in (1, 2, 5, 6):
         fan_out.load((number, 0), event(number))
     assert history.after("app", Offset("epoch", (2, 0))) is None
@@ -209,7 +209,7 @@ def test_what_is_read_again_is_given_to_nobody() -> None:
     """What stands before all that this host has read at its start was there before its sockets."""
     history, outbox, peers = History("later", "epoch", 60.0), Outbox("later"), Peers("later")
     fan_out = HostFanOut("later", RoomManager(Broadcasts()), history, outbox, peers)
-    fan_out.restart("epoch", (5, 0))
+    fan_out.begin("epoch", (5, 0))
     assert fan_out.take((4, 0), event(4)) is None
     assert not history.has("id4")
 
