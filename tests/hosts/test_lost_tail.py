@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis import Redis
 
+from logger_lib import JsonObject
 from tests.hosts.conftest import Fleet, fleet, is_ready, settings_of
 from tests.services.databases import temporary_postgresql
 from tests.services.fault_proxy import FaultProxy
@@ -35,7 +36,7 @@ class Pair:
     def publish(self, host: HeraldServer, count: int = 1) -> None:
         """Publish the next events to all sockets."""
         for _ in range(count):
-            body = {"event": EVENT, "data": {"n": self.published}}
+            body: JsonObject = {"event": EVENT, "data": {"n": self.published}}
             assert host.post("/events", body, self.hosts.key).status_code == 202
             self.published += 1
 

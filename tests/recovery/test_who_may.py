@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -81,6 +82,21 @@ def test_revoked_while_away(app: App, server: HeraldServer, stack: ExitStack) ->
     wait_until(lambda: client.come().refusal is not None, "a refusal")
     app.publish(1, room="ours")
     assert client.numbers == []
+
+
+def test_token_over_while_away(app: App, server: HeraldServer, stack: ExitStack) -> None:
+    """Who comes back with a room token that is over is refused, and recovers with the next one."""
+    body: dict[str, JsonValue] = {"rooms": ["news"], "subject": "ada", "ttl": 2}
+    token = str(server.post("/tokens", body, app.key).json()["token"])
+    over_at = time.time() + 3.0
+    client = stack.enter_context(Returning(server.port, token)).come("news")
+    client.vanish()
+    app.publish(1, room="news")
+    wait_until(lambda: time.time() > over_at, "the end of the token")
+    assert client.come().refusal is not None
+    client.auth["token"] = tokens(app, "news", subject="ada")
+    assert client.come().recovered
+    assert client.read_to(1) == [1]
 
 
 def test_ended_for_a_revoked_key(app: App, server: HeraldServer, node: NodeProcess) -> None:

@@ -44,6 +44,11 @@ class Member:
     """When it came into each of its rooms, in Unix seconds: for who comes back, when it did."""
 
     @property
+    def catches_up(self) -> bool:
+        """Whether its client has come back, and is still given what it missed."""
+        return bool(self.pid) and not self.connected and not self.leaving
+
+    @property
     def admitted(self) -> SocketOwner:
         """Its owner; raises ``LookupError`` where it is not admitted."""
         if self.owner is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from socketio import Manager
-from socketio.packet import CONNECT, EVENT
+from socketio.packet import CONNECT, DISCONNECT, EVENT
 
 from logger_lib import JsonObject
 from webapp.realtime.app_sockets import AppSockets, Recipients
@@ -188,6 +188,12 @@ class RoomManager(Manager):
             data["pid"] = member.pid
         packet = self.server.packet_class(CONNECT, data=data, namespace=NAMESPACE)
         member.connection.send(EnginePacket(MESSAGE, packet.encode()))
+
+    def end_of(self, member: Member) -> None:
+        """End ``member``, which is not connected yet, as the server ends those that are."""
+        packet = self.server.packet_class(DISCONNECT, namespace=NAMESPACE)
+        member.connection.send(EnginePacket(MESSAGE, packet.encode()))
+        self.disconnect(member.sid, NAMESPACE)
 
     def tell(self, member: Member, event: str, data: JsonObject, offset: str) -> None:
         """Send ``member`` alone an event that is not kept."""
