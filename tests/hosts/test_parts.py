@@ -151,6 +151,22 @@ def test_what_redis_has_lost_is_appended_again_in_order() -> None:
     assert outbox.counters.again == 2
 
 
+def test_what_all_have_answered_is_appended_again_too() -> None:
+    """A host that joins after the loss would miss it; it makes room for whatever comes."""
+    outbox = Outbox("here", max_events=4)
+    for own in [put(outbox) for _ in range(3)]:
+        own.sids, own.asked = (), frozenset()
+    outbox.taken(3)
+    outbox.lost(1)
+    assert [own.number for own in outbox.next_batch().events] == [2, 3]
+    outbox.taken(3)
+    for _ in range(4):
+        put(outbox)
+    assert (outbox.waiting, outbox.counters.given_up) == (4, 0)
+    outbox.lost(1)
+    assert [own.number for own in outbox.next_batch().events] == [4, 5, 6, 7]
+
+
 def test_a_batch_has_its_share() -> None:
     """What is appended at once is bounded; the next batch begins where it ended."""
     outbox = Outbox("here")

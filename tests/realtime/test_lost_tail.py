@@ -71,6 +71,13 @@ class Host:
         return [(each.origin, each.early) for each in missed]
 
 
+def read_all(hosts: Iterable[Host], events: Iterable[tuple[int, Published]]) -> None:
+    """Have all of them read these entries, one after the other."""
+    for place, published in events:
+        for host in hosts:
+            host.read(place, published)
+
+
 def numbered(origins: Iterable[str], before: Sequence[Published] = ()) -> list[Published]:
     """Return one event of each, with the numbers that come next."""
     found = [*before]
@@ -96,30 +103,25 @@ def test_each_event_once_or_told(data: st.DataObject) -> None:
     new = numbered(data.draw(st.lists(origins, max_size=6), label="new"), old)
     one, two, late = Host("one"), Host("two"), Host("late")
     reach = data.draw(st.integers(0, len(old)), label="two has read")
-    for place, published in enumerate(old, 1):
-        one.read(place, published)
-        if place <= reach:
-            two.read(place, published)
+    entries = list(enumerate(old, 1))
+    read_all([one], entries)
+    read_all([two], entries[:reach])
     early = [number for origin, number in new if origin == "one"]
     for number in early[: data.draw(st.integers(0, len(early)), label="early")]:
         one.give_early(number)
-    again = data.draw(st.builds(list, st.just([*old[end:], *new])))
-    stream = data.draw(st.composite(in_turn)(again), label="again")
+    stream = data.draw(st.composite(in_turn)([*old[end:], *new]), label="again")
     # The other Redis may have a clock that is behind: its positions may be those of before.
     first = 1 + data.draw(st.sampled_from([end, len(old)]), label="behind")
     steps = data.draw(st.integers(0, len(stream)), label="steps")
     for host in (one, two):
         host.history.cut((end, 0))
-    for place, published in enumerate(old[:end], 1):
-        if place > reach:
-            two.read(place, published)
-        late.read(place, published)
+    read_all([two], entries[reach:end])
+    read_all([late], entries[:end])
     for host in (one, two, late):
         host.history.turn("f", (end, 0))
         host.offsets.append((host.history.head, len(host.given)))
-    for place, published in enumerate(stream[:steps], first):
-        for host in (one, two, late):
-            host.read(place, published)
+    again_entries = list(enumerate(stream, first))
+    read_all([one, two, late], again_entries[:steps])
     left = [host.given[:had] for host in (one, two, late) for _, had in host.offsets]
     offsets = [offset for host in (one, two, late) for offset, _ in host.offsets]
     come = [
@@ -127,9 +129,7 @@ def test_each_event_once_or_told(data: st.DataObject) -> None:
         for seen, offset in zip(left, offsets, strict=True)
         for to in (one, two, late)
     ]
-    for place, published in enumerate(stream[steps:], first + steps):
-        for host in (one, two, late):
-            host.read(place, published)
+    read_all([one, two, late], again_entries[steps:])
     for seen, to, missed, had in come:
         if missed is not None:
             assert sorted([*seen, *missed, *to.given[had:]]) == sorted([*old, *new])

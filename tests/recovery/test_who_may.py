@@ -138,11 +138,19 @@ def test_another_subjects_token(app: App, server: HeraldServer, stack: ExitStack
 
 
 def test_rooms_of_before_a_join(app: App, server: HeraldServer, stack: ExitStack) -> None:
-    """What was published to a room before it was joined does not come with what was missed."""
-    client = stack.enter_context(Returning(server.port, app.key)).come("first")
-    app.publish(1, room="second")
+    """What a room was sent before it was joined does not come with what was missed.
+
+    Nor what one was sent between its leaving and the next joining, or since it was left.
+    """
+    client = stack.enter_context(Returning(server.port, app.key)).come("first", "again", "left")
+    client.ask("leave", room="left")
+    client.ask("leave", room="again")
+    for room in ("second", "again", "left"):
+        app.publish(1, room=room)
     client.ask("join", room="second")
+    client.ask("join", room="again")
     client.vanish()
+    app.publish(3, room="left")
     app.publish(2, room="second")
     assert client.come().recovered
     assert client.read_to(2) == [2]
