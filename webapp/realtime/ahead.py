@@ -56,10 +56,13 @@ class AheadOfStream:
         """Say whether this event is among them."""
         return event_id in self._ids
 
+    @property
+    def is_even(self) -> bool:
+        """Whether sockets here were given nothing but what the stream has."""
+        return not self._given
+
     def numbers(self, now: float) -> dict[str, int]:
         """Return up to which number of each host, ahead of the stream, sockets here were given."""
-        if not self._given:
-            return {}
         for host, (_, at) in list(self._given.items()):
             # Another host may be dead. What this one still has to say it knows.
             if host != self._host and at + self._seconds <= now:
@@ -135,6 +138,8 @@ class AheadOfStream:
 
     def drop_old(self, now: float) -> None:
         """Let go of what nobody can come back for any more."""
+        if not self._events:
+            return
         for host in list(self._events):
             while host in self._events and self._events[host][0][0] <= now - self._seconds:
                 self._pop(host)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -123,6 +122,8 @@ class History:
     @property
     def latest(self) -> Offset:
         """The offset of who has had all until now."""
+        if self._ahead.is_even:
+            return Offset(self._epochs.present, self._position)
         ahead = self._ahead.numbers(self._clock())
         if len(ahead) > MAX_AHEAD:
             return Offset(UNKNOWN_EPOCH, self._position)
@@ -226,9 +227,9 @@ class History:
         """Return the offset of who has got ``kept`` next, of what is behind ``before``."""
         known = self.translate(before) or before
         if self._ahead.has(kept.event_id):
-            had = replace(known, position=self._position)
+            had = Offset(known.epoch, self._position, known.ahead)
             return had.and_ahead({kept.origin: kept.early})
-        return replace(known, position=kept.position)
+        return Offset(known.epoch, kept.position, known.ahead)
 
     def _has_lost(self, app_id: str, offset: Offset) -> bool:
         if offset.position < max(self._begin, self._floors.get(app_id, BEGINNING)):
@@ -236,13 +237,14 @@ class History:
         return self._ahead.has_lost(offset, self._clock())
 
     def _drop_old(self) -> None:
-        horizon = self._clock() - self.seconds
+        now = self._clock()
+        horizon = now - self.seconds
         while self._order:
             app_id = next(iter(self._order.values()))
             if self._apps[app_id].oldest_at > horizon:
                 break
             self._drop(app_id)
-        self._ahead.drop_old(self._clock())
+        self._ahead.drop_old(now)
 
     def _make_room(self, app: AppEvents, app_id: str) -> None:
         # One app must not push out what the others need.

@@ -53,7 +53,10 @@ class Offset:
 
     def number_of(self, host: str) -> int:
         """Return up to which number of ``host`` it tells that all was had; 0: it does not tell."""
-        return next((number for name, number in self.ahead if name == host), 0)
+        for name, number in self.ahead:
+            if name == host:
+                return number
+        return 0
 
     def and_ahead(self, ahead: Mapping[str, int]) -> Offset:
         """Return the offset of who has had these, too."""
@@ -70,8 +73,10 @@ class Offset:
 
     def __str__(self) -> str:
         """Return the text that clients keep; it needs no escapes in JSON."""
-        ahead = "".join(f"~{host}.{number}" for host, number in self.ahead)
-        return f"{self.epoch}.{self.position[0]}-{self.position[1]}{ahead}"
+        text = f"{self.epoch}.{self.position[0]}-{self.position[1]}"
+        if not self.ahead:
+            return text
+        return text + "".join(f"~{host}.{number}" for host, number in self.ahead)
 
 
 NOWHERE = Offset(UNKNOWN_EPOCH, BEGINNING)
