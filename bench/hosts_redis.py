@@ -20,7 +20,6 @@ BATCH = 100
 EVENT_BYTES = 500
 """Header and packet of a usual event."""
 
-_EPOCH = "bench"
 _MICROSECONDS = 1_000_000
 _READ_SECONDS = 10.0
 
@@ -30,7 +29,7 @@ class Reader:
 
     def __init__(self, url: str, number: int) -> None:
         self._stream = HostStream(url, f"reader-{number}")
-        self._stream.begin(_EPOCH, 0.0)
+        self._stream.begin(0.0)
         self.seen = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -66,7 +65,7 @@ def _cost(entries: int, batch: int, readers: int) -> float:
         before = redis_seconds(url)
         for first in range(0, entries, batch):
             items = [Item(first + at + 1, header, packet) for at in range(batch)]
-            writer.append(_EPOCH, first, items, ())
+            writer.append(first, items, ())
             time.sleep(PAUSE)
         deadline = time.monotonic() + _READ_SECONDS
         while any(reader.seen < entries for reader in heard) and time.monotonic() < deadline:

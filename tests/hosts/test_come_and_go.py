@@ -106,7 +106,10 @@ def test_the_stock_client_recovers_on_another_host(two: Fleet, node: NodeProcess
 def test_a_client_that_got_events_before_redis_had_them_recovers_elsewhere(
     two: Fleet, node: NodeProcess, redis: RedisServer
 ) -> None:
-    """What its host gave it while Redis was away it does not get again from another one."""
+    """What its host gave it while Redis was away it does not get again from another one.
+
+    Nor what its host gave a room before it joined that.
+    """
     first, second = two.hosts
     with FaultProxy(first.port) as balancer:
         socket = open_through(node, balancer, two.key)
@@ -116,6 +119,9 @@ def test_a_client_that_got_events_before_redis_had_them_recovers_elsewhere(
         for number in range(1, 4):
             assert publish_number(first, two.key, number)["unreached"] == [two.ids()[1]]
         socket.wait_for_events(EVENT, 4)
+        before: JsonObject = {"event": EVENT, "data": {"n": 99}, "room": "joined later"}
+        assert first.post("/events", before, two.key).status_code == 202
+        socket.join("joined later")
         balancer.cut()
         socket.wait_for("disconnect")
         publish_number(first, two.key, 4)

@@ -23,7 +23,7 @@ from webapp.hosts.peers import Peers
 from webapp.hosts.self_test import SelfTest
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.history import History
-from webapp.realtime.offsets import Offset
+from webapp.realtime.offsets import BEGINNING, Offset
 from webapp.realtime.rooms import RoomManager
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5, UTC)
@@ -151,6 +151,22 @@ def test_what_redis_has_lost_is_appended_again_in_order() -> None:
     assert outbox.counters.again == 2
 
 
+def test_what_all_have_answered_is_appended_again_too() -> None:
+    """A host that joins after the loss would miss it; it makes room for whatever comes."""
+    outbox = Outbox("here", max_events=4)
+    for own in [put(outbox) for _ in range(3)]:
+        own.sids, own.asked = (), frozenset()
+    outbox.taken(3)
+    outbox.lost(1)
+    assert [own.number for own in outbox.next_batch().events] == [2, 3]
+    outbox.taken(3)
+    for _ in range(4):
+        put(outbox)
+    assert (outbox.waiting, outbox.counters.given_up) == (4, 0)
+    outbox.lost(1)
+    assert [own.number for own in outbox.next_batch().events] == [4, 5, 6, 7]
+
+
 def test_a_batch_has_its_share() -> None:
     """What is appended at once is bounded; the next batch begins where it ended."""
     outbox = Outbox("here")
@@ -196,7 +212,7 @@ def test_who_joins_behind_a_hole_says_so() -> None:
     """Whoever comes back from before it is told that something is missing."""
     history, outbox, peers = History("later", "epoch", 60.0), Outbox("later"), Peers("later")
     fan_out = HostFanOut("later", RoomManager(Broadcasts()), history, outbox, peers)
-    fan_out.restart("epoch")
+    fan_out.begin("epoch", BEGINNING)
     for number in (1, 2, 5, 6):
         fan_out.load((number, 0), event(number))
     assert history.after("app", Offset("epoch", (2, 0))) is None
@@ -209,7 +225,7 @@ def test_what_is_read_again_is_given_to_nobody() -> None:
     """What stands before all that this host has read at its start was there before its sockets."""
     history, outbox, peers = History("later", "epoch", 60.0), Outbox("later"), Peers("later")
     fan_out = HostFanOut("later", RoomManager(Broadcasts()), history, outbox, peers)
-    fan_out.restart("epoch", (5, 0))
+    fan_out.begin("epoch", (5, 0))
     assert fan_out.take((4, 0), event(4)) is None
     assert not history.has("id4")
 

@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from tests.services.redis_server import RedisServer
-from webapp.hosts.host_stream import HostStream, Item
+from webapp.hosts.host_stream import EVENTS, HostStream, Item, began_behind
+from webapp.realtime.offsets import BEGINNING
 
 
 @pytest.fixture
@@ -20,27 +21,57 @@ def test_who_joins_reads_the_first_entry_too(redis: RedisServer) -> None:
     first, second = HostStream(redis.url, "first"), HostStream(redis.url, "second")
     try:
         items = [Item(1, b"one", b"2"), Item(2, b"two", b"2")]
-        assert first.append("epoch", 0, items, ()).had == 2
-        assert second.begin("other", 60.0).epoch == "epoch"
-        assert [row.header for row in second.load()] == [b"one", b"two"]
+        assert first.append(0, items, ()).had == 2
+        begun = second.begin(60.0)
+        rows = second.load()
+        assert [row.header for row in rows] == [b"one", b"two"]
+        assert {row.epoch for row in rows} == {begun.epoch}
+        assert began_behind(begun.epoch) == BEGINNING
     finally:
         first.close()
         second.close()
 
 
-def test_a_new_connection_goes_on_where_the_one_before_was(redis: RedisServer) -> None:
-    """And from the beginning only where the stream has lost its end."""
+def test_each_connection_begins_an_epoch(redis: RedisServer) -> None:
+    """Nobody knows whether it is to the same Redis; the epoch says where the stream was then."""
+    first, second = HostStream(redis.url, "first"), HostStream(redis.url, "second")
+    try:
+        for number in (1, 2):
+            first.append(number - 1, [Item(number, b"one", b"2")], ())
+        second.append(0, [Item(1, b"two", b"2")], ())
+        first.append(2, [Item(3, b"three", b"2")], ())
+        second.begin(60.0)
+        rows = second.load()
+        assert len({row.epoch for row in rows}) == 2
+        assert rows[2].epoch == rows[3].epoch
+        assert began_behind(rows[2].epoch) == rows[1].position
+    finally:
+        first.close()
+        second.close()
+
+
+def test_what_was_read_is_found_again_unless_it_was_lost(redis: RedisServer) -> None:
+    """Up to there it is the same; what stands behind it is read, though its clock may be slow."""
     stream = HostStream(redis.url, "first")
     try:
-        stream.append("epoch", 0, [Item(1, b"one", b"2"), Item(2, b"two", b"2")], ())
-        stream.begin("other", 60.0)
-        stream.passed(stream.load()[-1].position)
+        stream.append(0, [Item(1, b"one", b"2"), Item(2, b"two", b"2")], ())
+        epoch = stream.begin(60.0).epoch
+        one, two = stream.load()
+        stream.passed(two.position)
         stream.reconnect()
+        assert stream.meeting({epoch}.__contains__) == two.position
         assert stream.read().rows == []
+        milliseconds, number = one.position
         with Redis.from_url(redis.url) as client:
-            client.delete("{herald}:events")
-            client.xadd("{herald}:events", {"h": "again", "p": "2"}, id="1-1")
-        stream.reconnect()
-        assert [row.header for row in stream.read().rows] == [b"again"]
+            client.delete(EVENTS)
+            client.xadd(EVENTS, {"e": epoch, "h": "one", "p": "2"}, id=f"{milliseconds}-{number}")
+            for again in range(3):
+                other = f"{again}b-{milliseconds}-{number + again}"
+                at = f"{milliseconds}-{number + again + 1}"
+                client.xadd(EVENTS, {"e": other, "h": f"again {again}", "p": "2"}, id=at)
+        place = stream.meeting({epoch}.__contains__)
+        assert place == one.position
+        stream.read_on_from(place)
+        assert [row.header for row in stream.read().rows] == [b"again 0", b"again 1", b"again 2"]
     finally:
         stream.close()

@@ -13,8 +13,9 @@ from webapp.events.event import Event
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.catch_up import CatchUp
 from webapp.realtime.connection import Connection
-from webapp.realtime.history import History, Kept
+from webapp.realtime.history import History
 from webapp.realtime.keeping import KeepingFanOut
+from webapp.realtime.kept import Kept
 from webapp.realtime.offsets import BEGINNING, Offset, Position
 from webapp.realtime.rooms import NAMESPACE
 from webapp.realtime.seen import Seen
@@ -150,14 +151,16 @@ def test_catching_up_with_hosts() -> None:
     rooms.admit(sid, OURS)
     member = rooms.member(sid)
     assert member is not None
-    rooms.resume(member, "sid", "pid", {"joined": BEGINNING, "late": (3, 0)})
-    CatchUp(rooms, history, counted).run(member, Offset("e", (0, 0), "there", 3))
+    rooms.resume(
+        member, "sid", "pid", {"joined": Offset("e", BEGINNING), "late": Offset("e", (3, 0))}
+    )
+    CatchUp(rooms, history, counted).run(member, Offset("e", (0, 0), (("there", 3),)))
     assert counted.given == ["there 4", "other 7", "here 1"]
     texts = [str(packet.data) for packet in connection.poll()]
     assert [json.loads(text[1:])[2] for text in texts] == [
         "e.5-0~there.3",
         "e.6-0~there.3",
-        "e.6-0~here.1",
+        "e.6-0~there.3~here.1",
     ]
     assert rooms.is_connected("sid", NAMESPACE)
     assert rooms.recipients("ours", ["late"], ())[1].keys() == {"sid"}

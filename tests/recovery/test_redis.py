@@ -49,6 +49,21 @@ def test_sessions_of_the_connected(redis: RedisServer, shared: App) -> None:
         wait_until(lambda: not asking.exists(name), "the end of the session")
 
 
+def test_joined_while_redis_is_away(redis: RedisServer, shared: App) -> None:
+    """What its host gave a room before it was joined does not come, and has no place yet."""
+    with Returning(shared.server.port, shared.key).come("first") as client:
+        redis.freeze()
+        try:
+            shared.publish(1, room="second")
+            client.ask("join", room="second")
+            client.vanish()
+            shared.publish(2, room="second")
+            assert client.come().recovered
+            assert client.read_to(2) == [2]
+        finally:
+            redis.thaw()
+
+
 def test_without_an_answer(redis: RedisServer, shared: App) -> None:
     """While Redis does not answer, who comes back to the same host recovers, and soon."""
     with Returning(shared.server.port, shared.key).come("ours") as client:

@@ -11,6 +11,7 @@ from redis import Redis
 
 from tests.services.herald import wait_until
 from tests.services.redis_server import RedisServer
+from webapp.realtime.offsets import Offset
 from webapp.realtime.redis_sessions import PREFIX, RedisSessions
 from webapp.realtime.sessions import Claimant, MemorySessions, Session
 
@@ -19,7 +20,10 @@ SESSION = Session(
     "the pid",
     "the sid",
     Claimant("app", "ada ß", by_room_token=True),
-    {"ours": (1, 0), "order.7 \U0001f600": (1_700_000_000_000, 3)},
+    {
+        "ours": Offset("e", (1, 0)),
+        "order.7 \U0001f600": Offset("e", (1_700_000_000_000, 3), (("h", 2),)),
+    },
     "e.1-0~h.2",
     "first",
 )
@@ -107,7 +111,7 @@ def test_who_has_lost_it_has_no_say(stores: tuple[RedisSessions, RedisSessions])
     first, second = stores
     first.keep(SESSION)
     assert first.flush()
-    taken = replace(SESSION, host="second", rooms={"new": (2, 0)})
+    taken = replace(SESSION, host="second", rooms={"new": Offset("e", (2, 0))})
     second.take(taken)
     assert second.flush()
     first.keep(SESSION)

@@ -220,6 +220,25 @@ def test_gone_while_it_catches_up(app: App, server: HeraldServer, stack: ExitSta
     assert app.recipients(62, room="ours") == 1
 
 
+def test_revoked_while_it_catches_up(app: App, server: HeraldServer, stack: ExitStack) -> None:
+    """A client that reads slowly does not go on getting what it missed when its key is revoked."""
+    key = server.issue_key(Scope.SUBSCRIBE, app=app.name)
+    slow = stack.enter_context(Returning(server.port, key)).come()
+    slow.vanish()
+    text, count = "x" * 150_000, 150
+    for number in range(1, count + 1):
+        body: JsonObject = {"event": EVENT, "data": {"n": number, "text": text}}
+        assert server.post("/events", body, app.key).status_code == 202
+    watching = stack.enter_context(Returning(server.port, key)).come()
+    slow.come()
+    server.revoke_key(key)
+    for client in (watching, slow):
+        while "herald.ended" not in client.news:
+            client.read_one()
+    assert slow.numbers == list(range(1, len(slow.numbers) + 1))
+    assert len(slow.numbers) < count
+
+
 def test_its_time_is_over(tmp_path: Path) -> None:
     """Within RECOVERY_SECONDS everybody comes back, and after them nobody."""
     with HeraldServer(tmp_path, {"RECOVERY_SECONDS": "2"}) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -83,6 +84,21 @@ def test_revoked_while_away(app: App, server: HeraldServer, stack: ExitStack) ->
     assert client.numbers == []
 
 
+def test_token_over_while_away(app: App, server: HeraldServer, stack: ExitStack) -> None:
+    """Who comes back with a room token that is over is refused, and recovers with the next one."""
+    body: dict[str, JsonValue] = {"rooms": ["news"], "subject": "ada", "ttl": 2}
+    token = str(server.post("/tokens", body, app.key).json()["token"])
+    over_at = time.time() + 3.0
+    client = stack.enter_context(Returning(server.port, token)).come("news")
+    client.vanish()
+    app.publish(1, room="news")
+    wait_until(lambda: time.time() > over_at, "the end of the token")
+    assert client.come().refusal is not None
+    client.auth["token"] = tokens(app, "news", subject="ada")
+    assert client.come().recovered
+    assert client.read_to(1) == [1]
+
+
 def test_ended_for_a_revoked_key(app: App, server: HeraldServer, node: NodeProcess) -> None:
     """A socket that was ended for its key has no session any more."""
     key = server.issue_key(Scope.SUBSCRIBE, app=app.name)
@@ -122,11 +138,19 @@ def test_another_subjects_token(app: App, server: HeraldServer, stack: ExitStack
 
 
 def test_rooms_of_before_a_join(app: App, server: HeraldServer, stack: ExitStack) -> None:
-    """What was published to a room before it was joined does not come with what was missed."""
-    client = stack.enter_context(Returning(server.port, app.key)).come("first")
-    app.publish(1, room="second")
+    """What a room was sent before it was joined does not come with what was missed.
+
+    Nor what one was sent between its leaving and the next joining, or since it was left.
+    """
+    client = stack.enter_context(Returning(server.port, app.key)).come("first", "again", "left")
+    client.ask("leave", room="left")
+    client.ask("leave", room="again")
+    for room in ("second", "again", "left"):
+        app.publish(1, room=room)
     client.ask("join", room="second")
+    client.ask("join", room="again")
     client.vanish()
+    app.publish(3, room="left")
     app.publish(2, room="second")
     assert client.come().recovered
     assert client.read_to(2) == [2]

@@ -3,6 +3,7 @@ from typing import TypeAlias
 _Json: TypeAlias = "None | bool | int | float | str | list[_Json] | dict[str, _Json]"
 
 CONNECT: int
+DISCONNECT: int
 EVENT: int
 CONNECT_ERROR: int
 

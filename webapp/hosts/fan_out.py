@@ -16,7 +16,8 @@ from webapp.events.fan_out import Elsewhere, HandedOut
 from webapp.hosts.entry import EventEntry
 from webapp.hosts.outbox import BATCH_EVENTS, Outbox, OwnEvent
 from webapp.hosts.peers import Peers
-from webapp.realtime.history import History, Kept
+from webapp.realtime.history import History
+from webapp.realtime.kept import Kept
 from webapp.realtime.offsets import BEGINNING, Position
 
 WAIT_SECONDS = 0.25
@@ -93,7 +94,6 @@ class HostFanOut:
         self._ahead: deque[OwnEvent] = deque()
         self._given = 0
         self._seen: dict[str, int] = {}
-        self._epoch = ""
         self._start = BEGINNING
         self._is_out_of_reach = False
         self.has_joined = False
@@ -202,17 +202,30 @@ class HostFanOut:
             own.replies[host] = recipients
             own.changed()
 
-    def restart(self, epoch: str, start: Position = BEGINNING) -> None:
-        """Take note that the stream has begun anew, or is read from ``start`` on."""
-        self._epoch, self._start = epoch, start
+    def begin(self, epoch: str, start: Position) -> None:
+        """Take note that the stream is read from ``start`` on, which is in this epoch."""
+        self._start = start
         self._history.restart(epoch, start)
+
+    def knows(self, epoch: str) -> bool:
+        """Say whether the stream has been read in this epoch."""
+        return self._history.knows(epoch)
+
+    def turn(self, epoch: str, start: Position) -> None:
+        """Take note that the stream goes on behind ``start`` in another epoch."""
+        self._history.turn(epoch, start)
+
+    def cut(self, end: Position) -> None:
+        """Take note that the stream has lost what stood behind ``end``, and is read from there."""
+        with self._giving:
+            self._history.cut(end)
 
     def load(self, position: Position, entry: EventEntry) -> None:
         """Keep an event that was published before this host began."""
         seen = self._seen.get(entry.host)
         if seen is not None and entry.number > seen + 1:
             # Nobody may be told that nothing is missing where the stream has a hole.
-            self._history.restart(self._epoch, position)
+            self._history.begin_behind(position)
         self._note(entry.host, max(entry.number, seen or 0))
         self._keep(_kept(entry, position))
 
@@ -231,7 +244,8 @@ class HostFanOut:
     def _take_own(self, kept: Kept, number: int) -> None:
         own = self._outbox.find(number)
         if own is not None:
-            own.known, own.asked = self._peers.names, self._peers.prompt()
+            if own.known is None:
+                own.known, own.asked = self._peers.names, self._peers.prompt()
             self.prompt(time.monotonic() - own.put_at)
         if number <= self._given:
             self._keep(kept)
@@ -257,7 +271,7 @@ class HostFanOut:
         if seen is not None and number > seen + 1:
             self.counters.missed += number - seen - 1
             # Who missed them must not be told that nothing is missing.
-            self._history.restart(self._epoch, kept.position)
+            self._history.begin_behind(kept.position)
         self._note(kept.origin, number)
         return self._send(kept, self._keep(kept))
 

@@ -22,7 +22,7 @@ from webapp.hosts.entry import (
     read_replies,
 )
 from webapp.hosts.fan_out import HostFanOut
-from webapp.hosts.host_stream import READ_ENTRIES, HostStream, Row
+from webapp.hosts.host_stream import READ_ENTRIES, HostStream, Row, began_behind
 from webapp.hosts.line import PAUSE_SECONDS, Line
 from webapp.hosts.outbox import Outbox
 from webapp.hosts.peers import DEAD_SECONDS, Peers
@@ -87,6 +87,8 @@ class Hearing:
         # Who is alive has said so within that time.
         self._seconds = max(seconds, DEAD_SECONDS)
         self._epoch = ""
+        """The one in which the last entry stands that was read."""
+
         self._began_at = time.monotonic()
         self._clock = StreamClock(0, 0.0)
         self._is_catching_up = True
@@ -113,13 +115,17 @@ class Hearing:
             self._line.notice.deaf()
             self._is_catching_up = True
             self._stream.reconnect()
+            self._find_place()
+        elif self._is_failing:
+            # Who answers now may be another Redis, which has not had all of it.
+            self._find_place()
         read = self._stream.read()
         self._line.test.heard(anything=bool(read.rows))
         if self._is_failing:
             self._is_failing = False
             self._peers.heard_nobody()
         if not self._take_all(read.rows):
-            # The stream has begun anew: it is read from its beginning.
+            # It is read again from where it has lost what was read.
             return
         for text in read.replies:
             self._take_replies(text)
@@ -129,9 +135,9 @@ class Hearing:
 
     def _join(self) -> None:
         """Read what was said before this host began, for clients that come back here."""
-        begun = self._stream.begin(self._line.new_epoch, self._seconds)
+        begun = self._stream.begin(self._seconds)
         self._epoch, self._clock = begun.epoch, StreamClock(begun.now, time.monotonic())
-        self._fan_out.restart(begun.epoch, begun.start)
+        self._fan_out.begin(begun.epoch, begun.start)
         while rows := self._stream.load():
             self._take_all(rows)
         self._fan_out.has_joined = True
@@ -154,7 +160,7 @@ class Hearing:
 
     def _take(self, row: Row) -> bool:
         """Do as an entry says; return whether the stream goes on from there."""
-        if row.epoch != self._epoch and self._has_begun_anew():
+        if row.epoch != self._epoch and not self._goes_on(row):
             return False
         try:
             entry = read_entry(row.header, row.packet)
@@ -169,16 +175,27 @@ class Hearing:
         self._heard = max(self._heard, row.position)
         return True
 
-    def _has_begun_anew(self) -> bool:
-        epoch = self._stream.epoch()
-        if epoch is None or epoch == self._epoch:
+    def _goes_on(self, row: Row) -> bool:
+        """Take note of another epoch; return whether nothing was lost of what was read before."""
+        start = began_behind(row.epoch)
+        if start is None or self._fan_out.knows(row.epoch):
+            return True
+        if start < self._stream.position and self._find_place():
             return False
-        self._epoch = epoch
-        self._heard = BEGINNING
-        self._fan_out.restart(epoch)
+        self._epoch = row.epoch
+        self._fan_out.turn(row.epoch, start)
+        return True
+
+    def _find_place(self) -> bool:
+        """Go back to where the stream has lost what was read; return whether it has."""
+        place = self._stream.meeting(self._fan_out.knows)
+        if place >= self._stream.position:
+            return False
+        self._heard = min(self._heard, place)
+        self._fan_out.cut(place)
         self._is_catching_up = True
         self._line.counters.beginnings += 1
-        self._stream.rewind()
+        self._stream.read_on_from(place)
         return True
 
     def _do(self, entry: Entry, row: Row) -> None:

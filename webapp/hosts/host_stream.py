@@ -6,7 +6,9 @@ Every key has the same hash tag, so that one script may touch them all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
@@ -43,24 +45,29 @@ READ_ENTRIES = 100
 LOADED_ENTRIES = 500
 
 _LAST_NUMBER: Final = 2**64 - 1
-"""The highest that may stand behind the milliseconds of a position."""
+"""The highest that may stand in a position."""
+
+_END: Final = (_LAST_NUMBER, _LAST_NUMBER)
+_EPOCH_TEXT: Final = re.compile("[0-9a-f]{1,16}-([0-9]{1,20})-([0-9]{1,20})")
 
 NUMBER_SECONDS = 3_600
 """How long it is known after a host's last word which of its events the stream has."""
 
-# All of it is done or nothing. Whoever asks says up to which of its events the stream had them; a
-# stream that has fewer has lost some, and is not given any before those are appended again. One
-# that has more was not heard when it said so: what it has is left out. An inbox is there for a
-# minute after the last answer that was put into it, and holds 10,000.
+# All of it is done or nothing. A host begins an epoch where it cannot know whether it speaks to the
+# same Redis as before; its text says behind which entry that was. Whoever asks says up to which of
+# its events the stream had them; a stream that has fewer has lost some, and is not given any before
+# those are appended again. One that has more was not heard when it said so: what it has is left
+# out. An inbox is there for a minute after the last answer that was put into it, and holds 10,000.
 _APPEND = """
 local epoch = redis.call('GET', KEYS[2])
-if not epoch then
-  epoch = ARGV[1]
+if not epoch or ARGV[6] == '1' then
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  epoch = ARGV[1] .. '-' .. (last and last[1] or '0-0')
   redis.call('SET', KEYS[2], epoch)
 end
 local had = tonumber(redis.call('GET', KEYS[3]) or '0')
 if had < tonumber(ARGV[2]) then return {epoch, had} end
-local at = 6
+local at = 7
 for _ = 1, tonumber(ARGV[5]) do
   local number = tonumber(ARGV[at])
   if number == 0 or number > had then
@@ -107,8 +114,6 @@ class Item:
 class Appended:
     """What the stream says of itself."""
 
-    epoch: str
-    """Another one than before: it has lost everything that it had."""
     had: int
     """Up to which number it has the events of this host."""
 
@@ -118,6 +123,7 @@ class Begun:
     """How the stream is when the reading begins."""
 
     epoch: str
+    """That of its first entry that is read."""
     start: Position
     """From where on nothing is missing."""
     now: int
@@ -159,23 +165,32 @@ class HostStream:
         self._usual_size = 0.0
         self._position = BEGINNING
         self._inbox_position = BEGINNING
+        self._is_unsure = True
+
+    @property
+    def position(self) -> Position:
+        """Up to where it was read."""
+        return self._position
 
     def append(
-        self, epoch: str, had: int, items: Sequence[Item], replies: Sequence[tuple[str, bytes]]
+        self, had: int, items: Sequence[Item], replies: Sequence[tuple[str, bytes]]
     ) -> Appended:
         """Append ``items``, and ``replies`` to the inboxes of these hosts, in one round trip.
 
-        ``epoch`` is what the stream is called where it has no epoch yet. Nothing is appended where
-        it has fewer events of this host than ``had``; events that it has already are left out.
+        Nothing is appended where the stream has fewer events of this host than ``had``; events that
+        it has already are left out.
         """
-        told: list[str | bytes | int] = [epoch, had, NUMBER_SECONDS, self._longest(items)]
-        told.append(len(items))
+        told: list[str | bytes | int] = [_new_name(), had, NUMBER_SECONDS, self._longest(items)]
+        told += (len(items), int(self._is_unsure))
         for item in items:
             told += (item.number, item.header, item.packet)
         told += (text for _, text in replies)
         keys = [EVENTS, _EPOCH, self._number, *(inbox_of(host) for host, _ in replies)]
-        found, now_has = cast("tuple[bytes, int]", self._append(keys, told))
-        return Appended(found.decode(), now_has)
+        # After a failure the next call has a new connection, which may be to another Redis.
+        self._is_unsure = True
+        _, now_has = cast("tuple[bytes, int]", self._append(keys, told))
+        self._is_unsure = False
+        return Appended(now_has)
 
     def _longest(self, items: Sequence[Item]) -> int:
         """Return how many entries the stream may have, so that it stays within its bytes."""
@@ -187,33 +202,62 @@ class HostStream:
 
     def trim(self) -> None:
         """Take out what is older than ``KEPT_SECONDS``, and what has been read of the inbox."""
+        self._is_unsure = True
         self._trim([EVENTS], [KEPT_SECONDS])
         self._writing.xtrim(self._inbox, minid=_text(self._inbox_position), approximate=False)
-
-    def rewind(self) -> None:
-        """Read again from the beginning, by a new connection."""
-        self._position = self._inbox_position = BEGINNING
-        self._reading.close()
+        self._is_unsure = False
 
     def reconnect(self) -> None:
-        """Go on by a new connection; from the beginning where the stream ends before that."""
+        """Go on by a new connection."""
         self._reading.close()
-        last = cast("_Rows", self._reading.xrevrange(EVENTS, count=1))
-        if (_position(last[0][0]) if last else BEGINNING) < self._position:
-            self.rewind()
 
-    def begin(self, epoch: str, seconds: float) -> Begun:
-        """Have the reading begin ``seconds`` ago. A stream that is new is called ``epoch``."""
-        self._reading.set(_EPOCH, epoch, nx=True)
+    def read_on_from(self, position: Position) -> None:
+        """Read again what stands behind ``position``, and all of the inbox."""
+        self._position, self._inbox_position = position, BEGINNING
+
+    def meeting(self, knows: Callable[[str], bool]) -> Position:
+        """Return up to where what was read is in the stream still.
+
+        ``knows`` says whether the stream has been read in an epoch. What another one has begun with
+        stands there instead of what was read, though its positions may be lower.
+        """
+        place = self._position
+        while row := self._last_up_to(place):
+            if knows(row.epoch):
+                return row.position
+            # Each step is to an earlier one, whatever somebody has written there.
+            place = min(began_behind(row.epoch) or BEGINNING, _before(row.position))
+        first = self._first_behind(BEGINNING)
+        return self._position if first is not None and knows(first.epoch) else BEGINNING
+
+    def _last_up_to(self, position: Position) -> Row | None:
+        found = cast("_Rows", self._reading.xrevrange(EVENTS, max=_text(position), count=1))
+        rows = _rows(found)
+        return rows[0] if rows else None
+
+    def _first_behind(self, position: Position) -> Row | None:
+        found = cast("_Rows", self._reading.xrange(EVENTS, min=f"({_text(position)}", count=1))
+        rows = _rows(found)
+        return rows[0] if rows else None
+
+    def begin(self, seconds: float) -> Begun:
+        """Have the reading begin ``seconds`` ago."""
         now = self._reading.time()
         since = (int((now[0] - seconds) * 1000), 0)
         self._position = max(since, self._taken_out())
-        return Begun(self.epoch() or epoch, self._position, now[0] * 1000 + now[1] // 1000)
+        first = self._first_behind(self._position)
+        if first is None:
+            last = self._last_up_to(_END)
+            self._position = BEGINNING if last is None else last.position
+        epoch = self._next_epoch() if first is None else first.epoch
+        return Begun(epoch, self._position, now[0] * 1000 + now[1] // 1000)
 
-    def epoch(self) -> str | None:
-        """Return what the stream is called now, until it loses what it has."""
+    def _next_epoch(self) -> str:
+        """Return the epoch in which the next entry will stand, unless another begins before."""
+        new = f"{_new_name()}-{_text(self._position)}"
+        self._reading.set(_EPOCH, new, nx=True)
         epoch = cast("bytes | None", self._reading.get(_EPOCH))
-        return None if epoch is None else epoch.decode()
+        return new if epoch is None else epoch.decode()
 
     def _taken_out(self) -> Position:
         """Return up to where the stream may have been cut."""
@@ -251,6 +295,16 @@ class HostStream:
         """Disconnect."""
         self._writing.close()
         self._reading.close()
+
+
+def began_behind(epoch: str) -> Position | None:
+    """Return behind which entry an epoch has begun; ``None`` where no host has begun it."""
+    found = _EPOCH_TEXT.fullmatch(epoch)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def _new_name() -> str:
+    return secrets.token_hex(6)
 
 
 def inbox_of(host: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ class LineCounters:
     malformed: int = 0
     """Entries that no host of this version has written."""
     beginnings: int = 0
-    """How often the stream was read anew: what is of use only at once may be lost then."""
+    """How often the stream had lost what was read: so may be what is of use only at once."""
 
 
 class Line:
@@ -36,8 +35,6 @@ class Line:
         self._fan_out = fan_out
         self.notice = HostNotice()
         self.test = SelfTest()
-        self.new_epoch = secrets.token_hex(8)
-        """What this host calls a stream that has no name yet."""
         self.is_leaving = False
         """Whether the others have been told, or are about to be, that this host is gone."""
         self.ending = threading.Event()

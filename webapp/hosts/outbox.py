@@ -30,6 +30,10 @@ these: who cannot read as fast as this host can append would find the oldest tak
 ANSWER_SECONDS = 10.0
 """How long an event that the stream has is kept for answers, lest the stream lose it."""
 
+SETTLED_SECONDS = 5.0
+"""How long it is kept when all have answered: a Redis that lost its last moments gets it again, for
+hosts that join later."""
+
 MAX_NOTES = 1_000
 MAX_REPLIES = 10_000
 """Of other things; the oldest is left out first."""
@@ -184,6 +188,7 @@ class Outbox:
     _by_number: dict[int, OwnEvent] = field(default_factory=dict)
     _waiting: deque[OwnEvent] = field(default_factory=deque)
     _appended: deque[OwnEvent] = field(default_factory=deque)
+    _settled: deque[OwnEvent] = field(default_factory=deque)
     _notes: deque[_Note] = field(default_factory=deque)
     _replies: dict[str, dict[int, int]] = field(default_factory=dict)
     _reply_count: int = 0
@@ -328,20 +333,23 @@ class Outbox:
 
     def lost(self, had: int) -> None:
         """Take note that the stream has lost what it had behind number ``had``."""
-        while self._appended and self._appended[-1].number > had:
-            self._waiting.appendleft(self._appended.pop())
-            self.counters.again += 1
+        for kept in (self._appended, self._settled):
+            while kept and kept[-1].number > had:
+                self._waiting.appendleft(kept.pop())
+                self.counters.again += 1
         self.had = had
         self.wake.set()
 
     def settle(self) -> None:
         """Let go of the events that all have answered, or had their time to."""
-        horizon = time.monotonic() - ANSWER_SECONDS
+        now = time.monotonic()
         while self._appended:
             first = self._appended[0]
-            if not first.is_settled and (first.appended_at or 0.0) > horizon:
+            if not first.is_settled and (first.appended_at or 0.0) > now - ANSWER_SECONDS:
                 break
-            self._forget(self._appended)
+            self._settled.append(self._appended.popleft())
+        while self._settled and (self._settled[0].appended_at or 0.0) <= now - SETTLED_SECONDS:
+            self._forget(self._settled)
         if self._waiting and self._room():
             self.wake.set()
 
@@ -352,10 +360,10 @@ class Outbox:
         return event
 
     def _make_room(self) -> None:
-        while (
-            len(self._waiting) + len(self._appended) > self.max_events or self.size > self.max_bytes
-        ):
-            if self._appended:
+        while len(self._by_number) > self.max_events or self.size > self.max_bytes:
+            if self._settled:
+                self._forget(self._settled)
+            elif self._appended:
                 self._forget(self._appended)
             elif len(self._waiting) > 1:
                 self.counters.given_up += 1

@@ -69,7 +69,7 @@ class Speaking:
             return
         had = self._outbox.had
         try:
-            told = self._stream.append(self._line.new_epoch, had, items, batch.inboxes(self._host))
+            told = self._stream.append(had, items, batch.inboxes(self._host))
         except Exception:
             self._outbox.failed(batch)
             raise

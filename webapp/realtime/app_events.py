@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webapp.realtime.history import Kept
+    from webapp.realtime.kept import Kept
     from webapp.realtime.offsets import Position
 
 
@@ -45,6 +45,14 @@ class AppEvents:
             del self._entries[: self._begin]
             self._begin = 0
         return kept
+
+    def take_behind(self, position: Position) -> list[tuple[float, Kept]]:
+        """Take out those that stand behind ``position``, each with the time at which it came."""
+        begin = bisect_right(self._entries, position, lo=self._begin, key=_position_of)
+        taken = self._entries[begin:]
+        del self._entries[begin:]
+        self.size -= sum(kept.size for _, kept in taken)
+        return taken
 
     def behind(self, position: Position) -> Iterator[Kept]:
         """Yield those that stand behind ``position``, for as long as none is added or given up."""

@@ -13,9 +13,10 @@ from engineio.packet import Packet as EnginePacket
 
 from webapp.realtime.connection import SLOW, to_frame
 from webapp.realtime.frames import CloseCode
-from webapp.realtime.history import History, Kept
+from webapp.realtime.history import History
+from webapp.realtime.kept import Kept
 from webapp.realtime.members import Member
-from webapp.realtime.offsets import BEGINNING, Offset, with_offset
+from webapp.realtime.offsets import Offset, with_offset
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.turns import Turns
 
@@ -84,12 +85,21 @@ class CatchUp:
         began, is_full = time.perf_counter(), False
         for kept in missed:
             after = self._history.offset_after(kept, offset)
-            if _is_for(member, kept) and not self._give(member, kept, after):
+            if self._is_for(member, kept) and not self._give(member, kept, after):
                 is_full = True
                 break
             offset = after
         self._turns.spend(time.perf_counter() - began)
         return offset, is_full
+
+    def _is_for(self, member: Member, kept: Kept) -> bool:
+        """Say whether the socket would have got ``kept`` if it had been there."""
+        if member.sid in kept.excluded:
+            return False
+        return not kept.rooms or any(
+            room in member.rooms and self._history.is_behind(kept, member.rooms[room])
+            for room in kept.rooms
+        )
 
     def _give(self, member: Member, kept: Kept, offset: Offset) -> bool:
         connection = member.connection
@@ -111,16 +121,3 @@ class CatchUp:
         while member.connection.pending_bytes and self._is_here(member):
             look = min(look * 2, LONGEST_LOOK)
             eventlet.sleep(look)
-
-
-def _is_for(member: Member, kept: Kept) -> bool:
-    """Say whether the socket would have got ``kept`` if it had been there."""
-    if member.sid in kept.excluded:
-        return False
-    return not kept.rooms or any(_was_in(member, room, kept) for room in kept.rooms)
-
-
-def _was_in(member: Member, room: str, kept: Kept) -> bool:
-    joined = member.rooms.get(room)
-    # One that was delivered early, and has no place in the stream yet, is behind all that have.
-    return joined is not None and (kept.position == BEGINNING or kept.position > joined)

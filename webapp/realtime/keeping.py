@@ -9,7 +9,8 @@ from typing import Protocol
 from logger_lib import JsonObject
 from webapp.events.event import Event
 from webapp.events.fan_out import Delivered
-from webapp.realtime.history import History, Kept
+from webapp.realtime.history import History
+from webapp.realtime.kept import Kept
 
 
 class _Sockets(Protocol):

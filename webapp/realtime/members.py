@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from webapp.access.room_tokens import RoomClaims
 from webapp.realtime.connection import Connection
-from webapp.realtime.offsets import Position
+from webapp.realtime.offsets import Offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,16 @@ class Member:
     pid: str = ""
     """The name of its session, which it can come back to; empty where it has none."""
 
-    rooms: dict[str, Position] = field(default_factory=dict)
-    """Each with the last event that was published before it joined."""
+    rooms: dict[str, Offset] = field(default_factory=dict)
+    """Each with the offset of what was published before it joined."""
 
     since: dict[str, float] = field(default_factory=dict)
     """When it came into each of its rooms, in Unix seconds: for who comes back, when it did."""
+
+    @property
+    def catches_up(self) -> bool:
+        """Whether its client has come back, and is still given what it missed."""
+        return bool(self.pid) and not self.connected and not self.leaving
 
     @property
     def admitted(self) -> SocketOwner:

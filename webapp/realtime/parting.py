@@ -71,11 +71,15 @@ class Parting:
                 eventlet.sleep(0)
 
     def _end(self, member: Member, told: EnginePacket) -> None:
-        if not self._rooms.is_connected(member.sid, NAMESPACE):
+        is_connected = self._rooms.is_connected(member.sid, NAMESPACE)
+        if not is_connected and not member.catches_up:
             return
         self.ended += 1
         member.for_good = True
         member.connection.send(told)
-        self._rooms.server.disconnect(member.sid)
+        if is_connected:
+            self._rooms.server.disconnect(member.sid)
+        else:
+            self._rooms.end_of(member)
         # Not closed here: the client would take that for the reason, and come back.
         self._rooms.server.eio.await_login(member.connection.sid)

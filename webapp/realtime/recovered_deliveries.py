@@ -5,7 +5,7 @@ from __future__ import annotations
 import eventlet
 
 from logger_lib import Logger, delivery_record
-from webapp.realtime.history import Kept
+from webapp.realtime.kept import Kept
 
 TOGETHER_SECONDS = 0.25
 """How long deliveries of one event are gathered: clients come back in crowds."""

@@ -19,7 +19,7 @@ from logger_lib import JsonValue
 from webapp.realtime.catch_up import CatchUp, Deliveries
 from webapp.realtime.history import History
 from webapp.realtime.members import Member, SocketOwner
-from webapp.realtime.offsets import Offset, Position
+from webapp.realtime.offsets import Offset
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.seen import Seen
 from webapp.realtime.sessions import Claimant, Session, SessionStore
@@ -32,7 +32,7 @@ TAKEN_OVER = "taken over: its client has come back by another connection"
 """Why a connection is ended that is not known to be dead yet."""
 
 PID_BYTES = 16
-MAX_WORD = 200
+MAX_WORD = 1_500
 """Characters of what a client sends for its pid and offset; ours have less."""
 
 KEPT_A_TURN = 200
@@ -94,7 +94,7 @@ class Recovery:
         self._wanted = WantedApps(history.seconds)
         rooms.on_left = self._left
         rooms.on_changed = self._stored
-        rooms.position = lambda: history.position
+        rooms.latest = lambda: history.latest
 
     def let_in(self, sid: str, auth: JsonValue) -> None:
         """Connect ``sid``, which is admitted, in the way that its client has asked for."""
@@ -167,7 +167,6 @@ class Recovery:
         offset = self._offset_of(session, wish)
         if offset is None:
             return self._refuse("no offset")
-        self._await(offset)
         if not self._is_connected(member):
             return True
         if self._here.get(wish.pid) is not held:
@@ -184,7 +183,7 @@ class Recovery:
         return False
 
     def _take(
-        self, member: Member, session: Session, rooms: Mapping[str, Position], offset: Offset
+        self, member: Member, session: Session, rooms: Mapping[str, Offset], offset: Offset
     ) -> None:
         """Have ``member`` be the session's socket, and none besides it."""
         self.counts["recovered"] += 1
@@ -205,18 +204,27 @@ class Recovery:
         self._rooms.server.eio.end_soon(member.connection, TAKEN_OVER)
 
     def _offset_of(self, session: Session, wish: Wish) -> Offset | None:
-        """Return how far the client has come: what it says, or what it is known to have."""
+        """Return how far the client has come: what it says, and what it is known to have.
+
+        Waits where this host has not come so far.
+        """
         told, known = Offset.parse(wish.offset), Offset.parse(session.seen)
         if told is None or known is None:
-            return told or known
-        if told.epoch != known.epoch:
-            return known if self._history.is_of(known) else told
-        return max(told, known, key=lambda offset: (offset.position, offset.early))
+            return self._await(told or known)
+        if not self._history.knows(told.epoch) and told.position <= known.position:
+            # It has heard nothing for long, and has answered pings.
+            return self._await(known)
+        told, known = self._await(told), self._history.translate(known)
+        return told if told is None or known is None else told.and_all_of(known)
 
-    def _await(self, offset: Offset) -> None:
+    def _await(self, offset: Offset | None) -> Offset | None:
+        """Return ``offset`` in the present epoch, when this host has come so far, or in time."""
+        if offset is None:
+            return None
         until = time.monotonic() + BEHIND_SECONDS
         while self._history.is_ahead(offset) and time.monotonic() < until:
             eventlet.sleep(BEHIND_LOOK)
+        return self._history.translate(offset) or offset
 
     def _lose(self, member: Member) -> None:
         del self._here[member.pid]

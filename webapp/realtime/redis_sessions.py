@@ -12,6 +12,7 @@ import orjson
 
 from logger_lib import JsonObject
 from webapp.prompt_redis import PromptRedis
+from webapp.realtime.offsets import NOWHERE, Offset
 from webapp.realtime.sessions import MAX_SESSIONS, Claimant, MemorySessions, Session
 
 PREFIX = "herald:session:"
@@ -174,7 +175,7 @@ def _to_json(session: Session) -> bytes:
         "app": claimant.app_id,
         "name": claimant.name,
         "byRoomToken": claimant.by_room_token,
-        "rooms": {room: list(joined) for room, joined in session.rooms.items()},
+        "rooms": {room: str(joined) for room, joined in session.rooms.items()},
         "seen": session.seen,
         "host": session.host,
     }
@@ -186,5 +187,5 @@ def _session_in(text: bytes | None) -> Session | None:
         return None
     told = orjson.loads(text)
     claimant = Claimant(told["app"], told["name"], by_room_token=told["byRoomToken"])
-    rooms = {room: (joined[0], joined[1]) for room, joined in told["rooms"].items()}
+    rooms = {room: Offset.parse(joined) or NOWHERE for room, joined in told["rooms"].items()}
     return Session(told["pid"], told["sid"], claimant, rooms, told["seen"], told["host"])

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from socketio import Manager
-from socketio.packet import CONNECT, EVENT
+from socketio.packet import CONNECT, DISCONNECT, EVENT
 
 from logger_lib import JsonObject
 from webapp.realtime.app_sockets import AppSockets, Recipients
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.expiry import Expiries
 from webapp.realtime.members import Member, SocketOwner
-from webapp.realtime.offsets import BEGINNING, Position, with_offset
+from webapp.realtime.offsets import NOWHERE, Offset, with_offset
 
 if TYPE_CHECKING:
     from webapp.realtime.server import GatewayServer
@@ -52,8 +52,8 @@ class RoomManager(Manager):
         """Called when one that is connected has come into a room (``True``) or is out of it, also
         because it connects or ends. It must not wait."""
 
-        self.position: Callable[[], Position] = lambda: BEGINNING
-        """Where the last event stands that was published."""
+        self.latest: Callable[[], Offset] = lambda: NOWHERE
+        """The offset of who has had all until now."""
 
     @property
     def socket_count(self) -> int:
@@ -115,7 +115,7 @@ class RoomManager(Manager):
         app = self._apps[self.owner_of(sid).app_id]
         app.join(room, sid, member.connection, recovers=bool(member.pid))
         if room not in member.rooms:
-            member.rooms[room] = self.position()
+            member.rooms[room] = self.latest()
             if member.connected:
                 self._came(member, room)
         if member.pid:
@@ -168,7 +168,7 @@ class RoomManager(Manager):
         owners = (member.owner for member in self._members.values())
         return frozenset(owner.key_id for owner in owners if owner and owner.key_id)
 
-    def resume(self, member: Member, sid: str, pid: str, rooms: Mapping[str, Position]) -> None:
+    def resume(self, member: Member, sid: str, pid: str, rooms: Mapping[str, Offset]) -> None:
         """Have ``member``, which is not connected yet, be the socket ``sid``, to be in ``rooms``.
 
         No other socket has that id.
@@ -188,6 +188,12 @@ class RoomManager(Manager):
             data["pid"] = member.pid
         packet = self.server.packet_class(CONNECT, data=data, namespace=NAMESPACE)
         member.connection.send(EnginePacket(MESSAGE, packet.encode()))
+
+    def end_of(self, member: Member) -> None:
+        """End ``member``, which is not connected yet, as the server ends those that are."""
+        packet = self.server.packet_class(DISCONNECT, namespace=NAMESPACE)
+        member.connection.send(EnginePacket(MESSAGE, packet.encode()))
+        self.disconnect(member.sid, NAMESPACE)
 
     def tell(self, member: Member, event: str, data: JsonObject, offset: str) -> None:
         """Send ``member`` alone an event that is not kept."""

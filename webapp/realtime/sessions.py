@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webapp.realtime.members import SocketOwner
-from webapp.realtime.offsets import Position
+from webapp.realtime.offsets import Offset
 
 MAX_SESSIONS = 100_000
 """How many are kept in memory of those that are away; the one that was first is given up first."""
@@ -42,8 +42,8 @@ class Session:
 
     sid: str
     claimant: Claimant
-    rooms: Mapping[str, Position]
-    """Each with the last event that was published before it was joined."""
+    rooms: Mapping[str, Offset]
+    """Each with the offset of what was published before it was joined."""
 
     seen: str
     """The offset up to which the client has certainly got everything."""
