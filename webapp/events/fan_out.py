@@ -1,9 +1,42 @@
 """Handing an event to sockets, here or on all hosts."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from webapp.events.event import Event
+
+WAIT_SECONDS = 0.25
+"""How long a call waits for the sockets of all hosts: one event, or a batch, in all."""
+
+PACE_SECONDS = 0.025
+"""What comes within this time is not waited for: it comes as quickly as it is worked through."""
+
+
+class Patience:
+    """How long a call may still wait for Redis and other hosts, with all its events together."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = WAIT_SECONDS
+
+    def spend(self, wait: Callable[[float], None], until: float) -> None:
+        """Call ``wait`` with the time when it has to return: ``until``, or before.
+
+        Times are monotonic seconds.
+        """
+        if self._left > 0.0:
+            began = time.monotonic()
+            wait(min(until, began + self._left))
+            took = time.monotonic() - began
+            if took > PACE_SECONDS:
+                self._left -= took
+
+    def end(self) -> None:
+        """Take note that something was late: the call waits for nothing any more."""
+        self._left = 0.0
 
 
 class Elsewhere(NamedTuple):
@@ -18,12 +51,17 @@ class Elsewhere(NamedTuple):
 class HandedOut(Protocol):
     """An event that is on its way to its sockets."""
 
-    def here(self) -> tuple[str, ...]:
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is waited for any more."""
+        ...
+
+    def here(self, patience: Patience) -> tuple[str, ...]:
         """Return the sids of the sockets here that were given it, when they were."""
         ...
 
-    def elsewhere(self) -> Elsewhere:
-        """Return when every host has said whom it gave it to, or its time for that is over."""
+    def elsewhere(self, patience: Patience) -> Elsewhere:
+        """Return when every host has said whom it gave it to, or ``patience`` is at its end."""
         ...
 
 
@@ -44,12 +82,19 @@ class Delivered(NamedTuple):
 
     sids: tuple[str, ...]
 
-    def here(self) -> tuple[str, ...]:
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is waited for: always."""
+        return True
+
+    def here(self, patience: Patience) -> tuple[str, ...]:
         """Return the sids."""
+        del patience
         return self.sids
 
-    def elsewhere(self) -> Elsewhere:
+    def elsewhere(self, patience: Patience) -> Elsewhere:
         """Return that nobody else has got it."""
+        del patience
         return _NOBODY
 
 

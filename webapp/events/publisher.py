@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from logger_lib import Logger, delivery_record, event_record, uuid7
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event, Receipt
-from webapp.events.fan_out import FanOut, HandedOut
+from webapp.events.fan_out import FanOut, HandedOut, Patience
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Publishing:
     """An event that is on its way to the sockets; its record is with the log already."""
 
@@ -18,23 +18,22 @@ class Publishing:
     at: datetime
     handed_out: HandedOut
     logger: Logger
-    here: int | None = None
-    """How many sockets of this host have got it, once that is logged."""
 
-    def deliver(self) -> int:
-        """Return how many sockets of this host have got it, when they have, and log that."""
-        if self.here is None:
-            sids = self.handed_out.here()
-            self.here = len(sids)
-            if sids:
-                self._log(sids)
-        return self.here
+    @property
+    def is_settled(self) -> bool:
+        """Whether the receipt is there at once."""
+        return self.handed_out.is_settled
 
-    def receipt(self) -> Receipt:
-        """Return whom it has reached, when the other hosts have said so or had their time to."""
-        here = self.deliver()
-        recipients, unreached = self.handed_out.elsewhere()
-        return Receipt(self.event_id, self.event, here + recipients, unreached)
+    def receipt(self, patience: Patience) -> Receipt:
+        """Log whom it has reached here, and return whom it has reached anywhere.
+
+        That is when the other hosts have said so, or when ``patience`` is at its end.
+        """
+        sids = self.handed_out.here(patience)
+        if sids:
+            self._log(sids)
+        recipients, unreached = self.handed_out.elsewhere(patience)
+        return Receipt(self.event_id, self.event, len(sids) + recipients, unreached)
 
     def _log(self, sids: tuple[str, ...]) -> None:
         self.logger.log(
@@ -61,7 +60,7 @@ class Publisher:
         Raises ``ValidationFailed`` where a room is the id of a socket: rooms are the app's own
         names, and a sid that leaks must not become an address.
         """
-        return self.begin(event, logger).receipt()
+        return self.begin(event, logger).receipt(Patience())
 
     def begin(self, event: Event, logger: Logger) -> Publishing:
         """Have ``event`` delivered behind all that were begun before, and log it.
