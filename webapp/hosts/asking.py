@@ -42,7 +42,7 @@ class AskCounters:
     refused: int = 0
     """Questions that were not asked, as too many were under way."""
     unanswered: int = 0
-    """Questions of others that were not answered: too many, or not understood."""
+    """Questions of others that were not answered: too many, not understood, or it failed."""
 
 
 @dataclass(slots=True)
@@ -142,6 +142,11 @@ class Asking:
             answer = self.answer(entry.question)
         except ValueError:
             self.counters.unanswered += 1
+            return
+        except Exception as error:  # noqa: BLE001  said; without another try nobody would be answered again
+            self.counters.unanswered += 1
+            if self.line is not None:
+                self.line.notice.cannot_answer(error)
             return
         self._outbox.answer(entry.host, answer_text(self._host, entry.number, answer))
         time.sleep(0)
