@@ -195,7 +195,7 @@ class Recovery:
             self.on_taken(session.sid)
         self._rooms.resume(member, session.sid, session.pid, rooms)
         self._have(member, str(offset))
-        self._sessions.take(self._session_of(member))
+        self._sessions.take(self._session_of(member), session.host)
         self._rooms.greet(member)
 
     def _end(self, member: Member) -> None:

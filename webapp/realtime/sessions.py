@@ -62,8 +62,8 @@ class SessionStore(Protocol):
         """Keep ``session`` from now on for its time, unless another host has taken it over."""
         ...
 
-    def take(self, session: Session) -> None:
-        """Keep ``session``, which is its ``host``'s from now on."""
+    def take(self, session: Session, held_by: str) -> None:
+        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
         ...
 
     def find(self, pid: str) -> Session | None:
@@ -113,8 +113,9 @@ class MemorySessions:
             self._drop_oldest()
             self.given_up += 1
 
-    def take(self, session: Session) -> None:
+    def take(self, session: Session, held_by: str) -> None:
         """Forget ``session``, whose client is back: its socket has all of it."""
+        del held_by
         self.forget(session.pid)
 
     def find(self, pid: str) -> Session | None:
