@@ -39,6 +39,8 @@ class AskCounters:
 
     unreached: int = 0
     """Questions that not all hosts answered in time."""
+    late: int = 0
+    """Answers that came when they were not waited for any more."""
     refused: int = 0
     """Questions that were not asked, as too many were under way."""
     unanswered: int = 0
@@ -120,7 +122,9 @@ class Asking:
     def told(self, host: str, number: int, answer: JsonObject) -> None:
         """Take a host's answer; one that comes too late is none."""
         asked = self._asked.get(number)
-        if asked is not None:
+        if asked is None:
+            self.counters.late += 1
+        else:
             asked.take(host, answer)
 
     def heard(self, entry: AskEntry) -> None:

@@ -85,6 +85,11 @@ class RedisSessions:
         """Return how many wait to be written."""
         return len(self._waiting)
 
+    @property
+    def kept(self) -> int:
+        """How many this host knows without Redis, of sockets that are or were here."""
+        return self._own.kept
+
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time, unless another host has taken it over."""
         self._own.keep(session)

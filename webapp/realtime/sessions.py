@@ -58,6 +58,14 @@ class SessionStore(Protocol):
     outlives: bool
     """Whether they outlive this process, so that those of connected sockets are to be kept too."""
 
+    given_up: int
+    """How many were given up before their time, as there was no room."""
+
+    @property
+    def kept(self) -> int:
+        """How many are in the memory of this process."""
+        ...
+
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time, unless another host has taken it over."""
         ...
@@ -102,6 +110,12 @@ class MemorySessions:
     def __len__(self) -> int:
         """Return how many are kept."""
         return len(self._kept)
+
+    @property
+    def kept(self) -> int:
+        """How many there are, less those whose time is over."""
+        self._drop_old()
+        return len(self)
 
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time."""
