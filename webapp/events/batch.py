@@ -24,8 +24,8 @@ ITEM_WORK = 4
 
 FIRST_ON_WAY, MOST_ON_WAY = 10, 100
 WORK_ON_WAY = 3_000
-"""How many events wait for other hosts together: so many until it is known what they cost, then
-as many as that, in recipients. Their deliveries are not in the log's buffers yet."""
+"""How many events are on their way to the sockets here together: so many until it is known what
+they cost, then as many as that, in recipients. They are not in the log's buffers yet."""
 
 
 class BatchPublishing:
@@ -36,16 +36,16 @@ class BatchPublishing:
         self._app_id = app_id
         self._logger = logger
         self._patience = Patience()
-        self._on_way: deque[Publishing | HeraldError] = deque()
+        self._begun: list[Publishing | HeraldError] = []
+        self._on_way: deque[Publishing] = deque()
         self._most = FIRST_ON_WAY
         self._work = 0
-        self._answers: list[JsonValue] = []
 
     def publish(self, items: Sequence[JsonValue], room: Room) -> list[JsonValue]:
         """Return one answer or error an item, in order; what finds no ``room`` was not sent."""
         for item in items:
-            self._on_way.append(self._begin(item))
-            self._answer_those_that_are_settled()
+            self._begin(item)
+            self._deliver_those_that_are_given()
             if self._work >= WORK_A_TURN:
                 self._work = 0
                 # Others' turn, and the loggers', whose buffers would be full before the end.
@@ -53,36 +53,34 @@ class BatchPublishing:
                 try:
                     room()
                 except Unavailable as error:
-                    self._answer_all()
-                    return self._answers + [error.to_wire()] * (len(items) - len(self._answers))
-        self._answer_all()
-        return self._answers
+                    return self._answers() + [error.to_wire()] * (len(items) - len(self._begun))
+        return self._answers()
 
-    def _begin(self, item: JsonValue) -> Publishing | HeraldError:
-        try:
-            return self._publisher.begin(load_event(item, self._app_id), self._logger)
-        except HeraldError as error:
-            return error
-
-    def _answer_those_that_are_settled(self) -> None:
-        on_way = self._on_way
-        while on_way and (len(on_way) >= self._most or _is_settled(on_way[0])):
-            self._answer(on_way.popleft())
-
-    def _answer_all(self) -> None:
-        while self._on_way:
-            self._answer(self._on_way.popleft())
-
-    def _answer(self, first: Publishing | HeraldError) -> None:
+    def _begin(self, item: JsonValue) -> None:
         self._work += ITEM_WORK
-        if isinstance(first, HeraldError):
-            self._answers.append(first.to_wire())
-            return
-        receipt = first.receipt(self._patience)
-        self._answers.append(receipt.to_wire())
-        self._work += receipt.recipients
-        self._most = max(1, min(MOST_ON_WAY, WORK_ON_WAY // (receipt.recipients + ITEM_WORK)))
+        try:
+            event = load_event(item, self._app_id)
+            begun = self._publisher.begin(event, self._logger)
+        except HeraldError as error:
+            self._begun.append(error)
+        else:
+            self._begun.append(begun)
+            self._on_way.append(begun)
 
+    def _deliver_those_that_are_given(self) -> None:
+        on_way = self._on_way
+        while on_way and (len(on_way) >= self._most or on_way[0].is_given):
+            recipients = on_way.popleft().deliver(self._patience)
+            self._work += recipients
+            self._most = max(1, min(MOST_ON_WAY, WORK_ON_WAY // (recipients + ITEM_WORK)))
 
-def _is_settled(event: Publishing | HeraldError) -> bool:
-    return isinstance(event, HeraldError) or event.is_settled
+    def _answers(self) -> list[JsonValue]:
+        """Return the answers of all that were begun, once other hosts have had their time."""
+        while self._on_way:
+            self._on_way.popleft().deliver(self._patience)
+        return [
+            begun.to_wire()
+            if isinstance(begun, HeraldError)
+            else begun.receipt(self._patience).to_wire()
+            for begun in self._begun
+        ]

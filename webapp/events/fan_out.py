@@ -10,9 +10,6 @@ from webapp.events.event import Event
 WAIT_SECONDS = 0.25
 """How long a call waits for the sockets of all hosts: one event, or a batch, in all."""
 
-PACE_SECONDS = 0.025
-"""What comes within this time is not waited for: it comes as quickly as it is worked through."""
-
 
 class Patience:
     """How long a call may still wait for Redis and other hosts, with all its events together."""
@@ -22,21 +19,17 @@ class Patience:
     def __init__(self) -> None:
         self._left = WAIT_SECONDS
 
-    def spend(self, wait: Callable[[float], None], until: float) -> None:
-        """Call ``wait`` with the time when it has to return: ``until``, or before.
+    def spend(self, wait: Callable[[float], None], *, free: float = 0.0) -> None:
+        """Call ``wait`` with the time when it has to return, in monotonic seconds.
 
-        Times are monotonic seconds.
+        It costs nothing where it takes no longer than ``free`` seconds.
         """
         if self._left > 0.0:
             began = time.monotonic()
-            wait(min(until, began + self._left))
+            wait(began + self._left)
             took = time.monotonic() - began
-            if took > PACE_SECONDS:
+            if took > free:
                 self._left -= took
-
-    def end(self) -> None:
-        """Take note that something was late: the call waits for nothing any more."""
-        self._left = 0.0
 
 
 class Elsewhere(NamedTuple):
@@ -52,12 +45,12 @@ class HandedOut(Protocol):
     """An event that is on its way to its sockets."""
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing of it is waited for any more."""
+    def is_given(self) -> bool:
+        """Whether the sockets here have it."""
         ...
 
     def here(self, patience: Patience) -> tuple[str, ...]:
-        """Return the sids of the sockets here that were given it, when they were."""
+        """Return the sids of the sockets here that were given it, once; when they were."""
         ...
 
     def elsewhere(self, patience: Patience) -> Elsewhere:
@@ -83,8 +76,8 @@ class Delivered(NamedTuple):
     sids: tuple[str, ...]
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing is waited for: always."""
+    def is_given(self) -> bool:
+        """Whether they have: always."""
         return True
 
     def here(self, patience: Patience) -> tuple[str, ...]:

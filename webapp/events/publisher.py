@@ -9,7 +9,7 @@ from webapp.events.event import Event, Receipt
 from webapp.events.fan_out import FanOut, HandedOut, Patience
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Publishing:
     """An event that is on its way to the sockets; its record is with the log already."""
 
@@ -18,22 +18,28 @@ class Publishing:
     at: datetime
     handed_out: HandedOut
     logger: Logger
+    here: int | None = None
+    """How many sockets of this host have got it, once that is logged."""
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the receipt is there at once."""
-        return self.handed_out.is_settled
+    def is_given(self) -> bool:
+        """Whether the sockets of this host have got it."""
+        return self.handed_out.is_given
+
+    def deliver(self, patience: Patience) -> int:
+        """Return how many sockets of this host have got it, when they have, and log that."""
+        if self.here is None:
+            sids = self.handed_out.here(patience)
+            self.here = len(sids)
+            if sids:
+                self._log(sids)
+        return self.here
 
     def receipt(self, patience: Patience) -> Receipt:
-        """Log whom it has reached here, and return whom it has reached anywhere.
-
-        That is when the other hosts have said so, or when ``patience`` is at its end.
-        """
-        sids = self.handed_out.here(patience)
-        if sids:
-            self._log(sids)
+        """Return whom it has reached, when other hosts have said so or at ``patience``'s end."""
+        here = self.deliver(patience)
         recipients, unreached = self.handed_out.elsewhere(patience)
-        return Receipt(self.event_id, self.event, len(sids) + recipients, unreached)
+        return Receipt(self.event_id, self.event, here + recipients, unreached)
 
     def _log(self, sids: tuple[str, ...]) -> None:
         self.logger.log(

@@ -18,6 +18,9 @@ from webapp.hosts.peers import PROMPT_SECONDS, Peers
 from webapp.realtime.history import History, Kept
 from webapp.realtime.offsets import BEGINNING, Position
 
+PACE_SECONDS = 0.025
+"""What of a batch comes back within this time is not waited for: it is worked through that fast."""
+
 MAX_SEEN = 10_000
 """Of how many hosts it is known which events have come; the one longest not heard of goes first."""
 
@@ -123,27 +126,23 @@ class HostFanOut:
     def here(self, own: OwnEvent, patience: Patience) -> tuple[str, ...]:
         """Return the sockets here that were given ``own``, by the stream or without it."""
         if self.is_prompt and own.sids is None:
-            patience.spend(own.await_given, own.put_at + WAIT_SECONDS)
+            patience.spend(own.await_given, free=PACE_SECONDS)
         if own.sids is None:
-            patience.end()
             self._give_early(own.number)
-        return own.sids or ()
+        # They may be many, and the rest of a batch is waited for.
+        sids, own.sids = own.sids or (), ()
+        return sids
 
     def elsewhere(self, own: OwnEvent, patience: Patience) -> Elsewhere:
         """Return what the other hosts have said of ``own``, when all have or the time is over."""
         if self.is_prompt and not own.is_settled:
-            patience.spend(own.await_settled, own.put_at + WAIT_SECONDS)
-            self._look_who_is_late(own, patience)
+            patience.spend(own.await_settled)
+            # Patience may be at its end before: nobody is late who has not had all of the time.
+            if own.asked is not None and own.age >= WAIT_SECONDS:
+                self._peers.late(own.asked - own.replies.keys())
         unreached = self._unreached(own)
         self.counters.unreached += bool(unreached)
         return Elsewhere(sum(own.replies.values()), unreached)
-
-    def _look_who_is_late(self, own: OwnEvent, patience: Patience) -> None:
-        # Patience may have been spent on others: nobody is late who has not had all of the time.
-        if not own.is_settled and own.age >= WAIT_SECONDS:
-            patience.end()
-            if own.asked is not None:
-                self._peers.late(own.asked - own.replies.keys())
 
     def _unreached(self, own: OwnEvent) -> tuple[str, ...]:
         if not self.has_joined:
@@ -281,8 +280,8 @@ class _HandedOut(NamedTuple):
     own: OwnEvent
 
     @property
-    def is_settled(self) -> bool:
-        return self.own.is_settled
+    def is_given(self) -> bool:
+        return self.own.sids is not None
 
     def here(self, patience: Patience) -> tuple[str, ...]:
         return self.fan_out.here(self.own, patience)
