@@ -44,11 +44,16 @@ timeout = 60
 control_socket_disable = True
 
 
-def keep_number_of_workers(server: Arbiter) -> None:
-    """Have as many workers as WORKERS says also against `gunicorn -w N`."""
-    if server.num_workers != workers:
+def nworkers_changed(server: Arbiter, wanted: int, before: int | None) -> None:
+    """Have as many workers as WORKERS says also against `gunicorn -w N`, SIGTTIN and SIGTTOU.
+
+    But for none, which is what SIGWINCH is for.
+    """
+    del before
+    is_to_stop = wanted == 0 and server.cfg.workers > 0
+    if wanted != workers and not is_to_stop:
         told = f"{workers} workers" if workers > 1 else "one worker"
-        server.log.warning("Herald runs as %s, not as %s (WORKERS)", told, server.num_workers)
+        server.log.warning("Herald runs as %s, not as %s (WORKERS)", told, wanted)
         server.cfg.set("workers", workers)
         server.num_workers = workers
 
@@ -57,7 +62,3 @@ def child_exit(server: Arbiter, worker: "EventletWorker") -> None:
     """Have the others not wait for a worker that was killed."""
     del server
     worker.loads.forget(worker.age)
-
-
-on_starting = keep_number_of_workers
-on_reload = keep_number_of_workers

@@ -4,7 +4,7 @@ What only some settings need is imported where they ask for it, so that a start 
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,9 +44,7 @@ from webapp.collect.policy_views import make_policy_blueprint
 from webapp.collect.query_key import QueryKey
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
-from webapp.destinations import first_reader, log_retention, make_factories, spool_place
-from webapp.drain import Buffer, Drain
-from webapp.end import End
+from webapp.destinations import first_reader, make_factories, spool_place
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
 from webapp.events.acknowledgement import Acknowledgements
@@ -60,28 +58,24 @@ from webapp.events.shared_answers import SharedAnswers
 from webapp.events.short_way import PATH as PUBLISH_PATH
 from webapp.events.short_way import PublishShortWay
 from webapp.events.views import events_in_call, make_events_blueprint
-from webapp.health.views import make_health_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
 from webapp.names import HITS_ROOM
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
-from webapp.presenting import add_presence
+from webapp.presenting import make_presenting
 from webapp.realtime.broadcast import Broadcasts
-from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.keeping import KeepingFanOut
-from webapp.realtime.parting import Parting
-from webapp.realtime.revocation import RevocationWatch
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering, make_history, make_recovering
 from webapp.security_headers import SecurityHeaders
+from webapp.serving import Serving
 from webapp.setting_values import POLLING
 from webapp.settings import CannotStart, Settings
 from webapp.short_way import Route, ShortWay
-from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
 from webapp.users.allowed import Allowed
@@ -94,7 +88,6 @@ from webapp.users.sessions import Sessions, use_session_cookie
 from webapp.users.user_tokens import UserTokens
 from webapp.users.users import Users
 from webapp.users.views import SignIn, make_users_blueprint
-from webapp.worker import DRAIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -180,38 +173,27 @@ def _build_app(settings: Settings) -> Flask:
     _register_owners_blueprints(app, access, sign_in, collecting.policies)
     shell = AuditTrail(_shell_logger(factories))
     _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
-    parting = Parting(rooms)
-    watches = [
-        RevocationWatch(parting, access.gate.revoked_among, server_logger).run,
-        ExpiryWatch(parting, server_logger).run,
-        *log_retention(settings, factories.values()),
-        *collecting.background,
-        *(joined.background if joined else []),
-        *recovering.background,
-        *add_presence(app, rooms, access.gate, handlers, host=history.host, hosts=hosts),
-    ]
-    start = _make_start(settings, access, sign_in, factories.values(), watches)
-    steps = {
-        "recording when keys were last used": start.record_use,
-        **{f"closing the logger {name}": made.close for name, made in factories.items()},
-        "closing the shared answers": answers.close,
-        "closing the rate limits": limits.windows.close,
-        **collecting.on_end,
-        **{f"closing client {number}": close for number, close in enumerate(clients, 1)},
-        "closing the analytics": analytics.close,
-        "closing the database": access.database.close,
-    }
-    loggers = LoggerGroup({"events": events_logger, "server": server_logger})
-    lines: list[Buffer] = [joined] if joined else []
-    buffers = [collecting.collector, *recovering.buffers, loggers, *lines]
-    drain = Drain(sockets, buffers, on_serving=start, on_end=End(steps))
-    app.extensions[DRAIN] = drain
-    ready = {"database": access.database.ping, "drain": drain.check}
-    if joined is not None:
-        ready |= joined.ready
-    app.register_blueprint(
-        make_health_blueprint(ready, {**collecting.told, **(joined.told if joined else {})})
+    presenting = make_presenting(app, rooms, access.gate, handlers, host=history.host, hosts=hosts)
+    serving = Serving(
+        settings=settings,
+        keys=access.keys,
+        gate=access.gate,
+        sign_in=sign_in,
+        rooms=rooms,
+        factories=factories,
+        events_logger=events_logger,
+        server_logger=server_logger,
+        answers=answers,
+        limits=limits,
+        clients=clients,
+        analytics=analytics,
+        database=access.database,
+        collecting=collecting,
+        recovering=recovering,
+        presenting=presenting,
+        joined=joined,
     )
+    serving.add_to(app, sockets)
     return app
 
 
@@ -249,23 +231,6 @@ def _add_commands(
     erasing = _make_erasing(access, collecting.set_aside, audit)
     app.cli.add_command(make_analytics_cli(lambda: erasing, access.keys.apps.find))
     app.cli.add_command(make_apps_cli(lambda: access.keys.apps, lambda: policies, lambda: audit))
-
-
-def _make_start(
-    settings: Settings,
-    access: Access,
-    sign_in: SignIn,
-    factories: Iterable[LoggerFactory],
-    background: Iterable[Callable[[], None]],
-) -> Start:
-    return Start(
-        settings,
-        access.keys,
-        access.gate,
-        factories,
-        background=background,
-        login_link=sign_in.links.make if sign_in.issuer is None else None,
-    )
 
 
 def _make_access(settings: Settings) -> Access:

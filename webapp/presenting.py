@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from logger_lib import JsonObject
 from webapp.access.gate import Gate
 from webapp.presence.census import Census
 from webapp.presence.elsewhere import WatchedElsewhere
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     from webapp.hosts.joining import Hosts
 
 
-def add_presence(
+@dataclass(frozen=True, slots=True)
+class Presenting:
+    """What runs in green threads of its own, and what is told beside whether Herald is ready."""
+
+    background: Sequence[Callable[[], None]]
+    told: Mapping[str, Callable[[], JsonObject]]
+
+
+def make_presenting(
     app: Flask,
     rooms: RoomManager,
     gate: Gate,
@@ -27,18 +37,31 @@ def add_presence(
     *,
     host: str,
     hosts: Hosts | None,
-) -> Sequence[Callable[[], None]]:
-    """Have ``app`` tell who is there, on ``host`` and all others.
-
-    Returns what runs in green threads of its own.
-    """
+) -> Presenting:
+    """Have ``app`` tell who is there, on ``host`` and all others."""
     watching = Watching(host, rooms)
     handlers.check_watch = watching.check
     census = Census(host, rooms, hosts.asking if hosts else None)
     app.register_blueprint(make_presence_blueprint(census, gate))
+
+    def seen() -> JsonObject:
+        return {"watchers": watching.watchers, "questions": census.questions}
+
     if hosts is None:
-        return []
+        return Presenting([], {"presence": seen})
     elsewhere = WatchedElsewhere(watching, hosts.asking)
-    hosts.asking.answer = census.answer
-    hosts.asking.hear = elsewhere.hear
-    return [elsewhere.run]
+    asking = hosts.asking
+    asking.answer = census.answer
+    asking.hear = elsewhere.hear
+
+    def seen_of_all() -> JsonObject:
+        return {
+            **seen(),
+            "unreached": asking.counters.unreached,
+            "lateAnswers": asking.counters.late,
+            "refused": asking.counters.refused,
+            "unanswered": asking.counters.unanswered,
+            "failures": elsewhere.counters.failures,
+        }
+
+    return Presenting([elsewhere.run], {"presence": seen_of_all})

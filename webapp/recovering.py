@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from logger_lib import Logger
+from logger_lib import JsonObject, Logger
 from webapp.drain import Buffer
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
@@ -34,6 +34,8 @@ class Recovering:
     recovery: Recovery | None = None
     buffers: Sequence[Buffer] = ()
     background: Sequence[Callable[[], None]] = ()
+    told: Mapping[str, Callable[[], JsonObject]] = field(default_factory=dict)
+    """What is told beside whether Herald is ready."""
 
 
 def make_history(settings: Settings) -> History:
@@ -78,4 +80,5 @@ def make_recovering(
         recovery,
         [*buffers, deliveries],
         [watch.run] if sessions.outlives else [],
+        {"recovery": recovery.seen},
     )

@@ -53,6 +53,23 @@ def test_as_many_as_workers_says(three: HeraldServer) -> None:
     assert "Herald runs as 3 workers, not as 2 (WORKERS)" in three.log_text()
 
 
+def test_signals_that_ask_for_other_numbers(three: HeraldServer, herald: HeraldServer) -> None:
+    """SIGTTIN and SIGTTOU change nothing, and the log names what would."""
+    wait_until(lambda: len(three.worker_pids()) == WORKERS, "all workers", BOOT_SECONDS)
+    for server, number, told in (
+        (three, signal.SIGTTOU, "3 workers, not as 2 (WORKERS)"),
+        (three, signal.SIGTTIN, "3 workers, not as 4 (WORKERS)"),
+        (herald, signal.SIGTTIN, "one worker, not as 2 (WORKERS)"),
+    ):
+        pids = server.worker_pids()
+        # When the second one is refused, all is done that came of the first one.
+        for _ in range(2):
+            before = server.log_text().count(told)
+            server.process.send_signal(number)
+            wait_until(lambda: server.log_text().count(told) > before, told)  # noqa: B023
+        assert server.worker_pids() == pids
+
+
 def test_even_shares(three: HeraldServer) -> None:
     """300 sockets are shared out evenly, also by those who have begun later."""
     with Crew(three) as crew:

@@ -251,15 +251,35 @@ def test_a_host_is_waited_for_as_long_as_it_is_heard_of() -> None:
 
 
 def test_who_answers_late_is_not_waited_for_the_next_time() -> None:
-    """For a second, whatever it says meanwhile: a post in many may wait for it."""
+    """For a second, if all it says meanwhile is late: a post in many may wait for it."""
     clock = Clock()
     peers = Peers("here", clock)
     peers.alive("there", frozenset())
     peers.late(frozenset({"there", "gone"}))
     peers.alive("there", frozenset())
+    peers.sent(7, clock.now)
+    clock.now += 0.5
+    peers.sent(8, clock.now)
+    peers.replied("there", 7)
+    peers.replied("there", 8)
     assert peers.names == {"there"}
     assert not peers.prompt()
-    clock.now += 1
+    clock.now += 0.5
+    assert peers.prompt() == {"there"}
+
+
+def test_who_answers_promptly_again_is_waited_for_at_once() -> None:
+    """As the age of its answer tells; an answer to what it was sent before tells nothing."""
+    clock = Clock()
+    peers = Peers("here", clock)
+    peers.alive("there", frozenset())
+    peers.late(frozenset({"there"}))
+    peers.sent(7, clock.now)
+    clock.now += 0.05
+    peers.replied("there", 6)
+    peers.replied("gone", 7)
+    assert not peers.prompt()
+    peers.replied("there", 7)
     assert peers.prompt() == {"there"}
 
 

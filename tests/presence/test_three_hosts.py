@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.hosts.conftest import Fleet, fleet, hosts_of
+from tests.hosts.conftest import Fleet, fleet, hosts_of, ready_of
 from tests.presence.conftest import (
     JOINED,
     LEFT,
@@ -299,6 +299,29 @@ def test_a_host_killed(three: Fleet, key: str) -> None:
             assert took < DEAD_SECONDS
             assert sids_in(survivor, key, "a") == {here.sid}
     victim.start()
+    three.await_all()
+
+
+def test_what_is_told_of_questions(three: Fleet, key: str) -> None:
+    """``/health/ready`` counts who watches, what is asked, and who answers too late."""
+    asking, frozen = three.hosts[0], three.hosts[1]
+
+    def seen(what: str) -> int:
+        return int(ready_of(asking).json()["presence"][what])
+
+    name = three.ids()[1]
+    before = {what: seen(what) for what in ("watchers", "questions", "unreached", "lateAnswers")}
+    with watch(asking, key, "a"):
+        assert seen("watchers") == before["watchers"] + 1
+        os.kill(frozen.worker_pid, signal.SIGSTOP)
+        try:
+            assert told(asking, key, "/rooms")["unreached"] == [name]
+        finally:
+            os.kill(frozen.worker_pid, signal.SIGCONT)
+        wait_until(lambda: seen("lateAnswers") > before["lateAnswers"], "the late answer")
+    assert seen("questions") == before["questions"] + 1
+    assert seen("unreached") == before["unreached"] + 1
+    wait_until(lambda: seen("watchers") == before["watchers"], "the end of the watcher")
     three.await_all()
 
 

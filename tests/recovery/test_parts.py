@@ -10,6 +10,7 @@ import pytest
 from logger_lib import JsonValue
 from tests.realtime.test_rooms import OURS, make_server
 from webapp.events.event import Event
+from webapp.events.fan_out import Patience
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.catch_up import CatchUp
 from webapp.realtime.connection import Connection
@@ -72,7 +73,7 @@ def test_nothing_is_kept_that_nobody_wants() -> None:
     fan_out.is_wanted = {"wanted"}.__contains__
     for app_id in ("wanted", "unwanted"):
         handed_out = fan_out.hand_out(Event(app_id, "n", {"a": 1}), app_id, datetime.now(UTC))
-        assert handed_out.here() == ()
+        assert handed_out.here(Patience()) == ()
     assert len(history) == 1
     assert history.has("wanted")
 

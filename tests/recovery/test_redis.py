@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 from redis import Redis
 
 from tests.recovery.conftest import App
@@ -62,6 +63,31 @@ def test_joined_while_redis_is_away(redis: RedisServer, shared: App) -> None:
             assert client.read_to(2) == [2]
         finally:
             redis.thaw()
+
+
+def test_what_is_told(shared: App) -> None:
+    """``/health/ready`` counts what is kept, who has recovered, and who has not and why."""
+
+    def told() -> dict[str, int]:
+        answer = requests.get(f"{shared.server.url}/health/ready", timeout=10).json()["recovery"]
+        refused = answer.pop("refused")
+        return {**answer, "unknown": refused.get("unknown session", 0)}
+
+    before = told()
+    with Returning(shared.server.port, shared.key).come("ours") as client:
+        shared.publish(1, room="ours")
+        client.read_to(1)
+        client.vanish()
+        assert client.come().recovered
+        client.vanish()
+        client.pid = "nobody's"
+        assert not client.come().recovered
+        after = told()
+    gained = {what: after[what] - before[what] for what in after}
+    assert (gained["events"], gained["recovered"], gained["unknown"]) == (1, 1, 1)
+    assert gained["bytes"] > 0
+    assert after["sessions"] >= 2
+    assert (after["eventsGivenUp"], after["sessionsGivenUp"], after["cutOff"]) == (0, 0, 0)
 
 
 def test_without_an_answer(redis: RedisServer, shared: App) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
+from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
 from tests.services.redis_server import RedisServer
 from webapp.realtime.offsets import Offset
@@ -16,6 +17,8 @@ from webapp.realtime.redis_sessions import PREFIX, RedisSessions
 from webapp.realtime.sessions import Claimant, MemorySessions, Session
 
 SECONDS = 30.0
+LATE_SECONDS = 1.0
+"""How late a write comes that nobody waits for any more."""
 SESSION = Session(
     "the pid",
     "the sid",
@@ -52,6 +55,7 @@ def stores(redis: RedisServer) -> Iterator[tuple[RedisSessions, RedisSessions]]:
     """Those of two hosts."""
     with Redis.from_url(redis.url) as client:
         client.flushall()
+        client.config_resetstat()
     first, second = (RedisSessions(redis.url, SECONDS) for _ in range(2))
     yield first, second
     first.close(1.0)
@@ -70,7 +74,7 @@ def test_memory_forgets_in_time() -> None:
     clock.now = SECONDS
     assert sessions.find("the pid") is None
     assert sessions.find("another") is not None
-    sessions.take(replace(SESSION, pid="another"))
+    sessions.take(replace(SESSION, pid="another"), "first")
     assert len(sessions) == 0
 
 
@@ -112,7 +116,7 @@ def test_who_has_lost_it_has_no_say(stores: tuple[RedisSessions, RedisSessions])
     first.keep(SESSION)
     assert first.flush()
     taken = replace(SESSION, host="second", rooms={"new": Offset("e", (2, 0))})
-    second.take(taken)
+    second.take(taken, "first")
     assert second.flush()
     first.keep(SESSION)
     assert first.flush()
@@ -184,16 +188,66 @@ def test_taken_over_before_it_was_written(
     first, second = stores
     redis.freeze()
     try:
-        first.take(SESSION)
+        first.take(SESSION, "dead")
         assert not first.flush()
     finally:
         redis.thaw()
     taken = replace(SESSION, host="second")
-    second.take(taken)
+    second.take(taken, "dead")
     wait_until(second.flush, "a write")
     first.release("the sid")
     wait_until(first.flush, "what waits")
     wait_until(lambda: first.find("the pid") == taken, "the session of the other host")
+
+
+def test_taken_over_while_it_was_written(
+    redis: RedisServer, stores: tuple[RedisSessions, RedisSessions]
+) -> None:
+    """What a host wrote that has released the session since is not left, however late it comes."""
+    _, second = stores
+    second.keep(replace(SESSION, host="dead"))
+    assert second.flush()
+    taken = replace(SESSION, host="second")
+    with FaultProxy(redis.port) as line, Redis.from_url(redis.url) as client:
+        first = RedisSessions(f"redis://127.0.0.1:{line.port}/0", SECONDS)
+        assert first.find("nobody's") is None
+        line.delay(LATE_SECONDS)
+        first.take(SESSION, "dead")
+        assert not first.flush()
+        found = second.find("the pid")
+        assert found is not None
+        second.take(taken, found.host)
+        assert second.flush()
+        first.release("the sid")
+        wait_until(lambda: _scripts_run(client) == 3, "the write of the host that was first")
+        assert second.find("the pid") == taken
+        line.heal()
+        wait_until(first.flush, "what the first host has still to say")
+        first.close(1.0)
+    assert second.find("the pid") == taken
+
+
+def test_taken_over_by_two_at_once(stores: tuple[RedisSessions, RedisSessions]) -> None:
+    """Who releases it leaves it to the one that has it, also where its own write came before."""
+    first, second = stores
+    second.keep(replace(SESSION, host="dead"))
+    assert second.flush()
+    first.take(SESSION, "dead")
+    assert first.flush()
+    taken = replace(SESSION, host="second", rooms={"new": Offset("e", (2, 0))})
+    second.take(taken, "dead")
+    assert second.flush()
+    first.release("the sid")
+    assert first.flush()
+    second.keep(taken)
+    assert second.flush()
+    assert first.find("the pid") == taken
+
+
+def _scripts_run(client: Redis) -> int:
+    """Return how many scripts Redis has run since the test began."""
+    told = client.info("commandstats").get("cmdstat_eval", {"calls": 0})
+    return int(told["calls"])
 
 
 def test_writing_is_bounded(redis: RedisServer) -> None:

@@ -1,9 +1,35 @@
 """Handing an event to sockets, here or on all hosts."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from webapp.events.event import Event
+
+WAIT_SECONDS = 0.25
+"""How long a call waits for the sockets of all hosts: one event, or a batch, in all."""
+
+
+class Patience:
+    """How long a call may still wait for Redis and other hosts, with all its events together."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = WAIT_SECONDS
+
+    def spend(self, wait: Callable[[float], None], *, free: float = 0.0) -> None:
+        """Call ``wait`` with the time when it has to return, in monotonic seconds.
+
+        It costs nothing where it takes no longer than ``free`` seconds.
+        """
+        if self._left > 0.0:
+            began = time.monotonic()
+            wait(began + self._left)
+            took = time.monotonic() - began
+            if took > free:
+                self._left -= took
 
 
 class Elsewhere(NamedTuple):
@@ -18,12 +44,17 @@ class Elsewhere(NamedTuple):
 class HandedOut(Protocol):
     """An event that is on its way to its sockets."""
 
-    def here(self) -> tuple[str, ...]:
-        """Return the sids of the sockets here that were given it, when they were."""
+    @property
+    def is_given(self) -> bool:
+        """Whether the sockets here have it."""
         ...
 
-    def elsewhere(self) -> Elsewhere:
-        """Return when every host has said whom it gave it to, or its time for that is over."""
+    def here(self, patience: Patience) -> tuple[str, ...]:
+        """Return the sids of the sockets here that were given it, once; when they were."""
+        ...
+
+    def elsewhere(self, patience: Patience) -> Elsewhere:
+        """Return when every host has said whom it gave it to, or ``patience`` is at its end."""
         ...
 
 
@@ -44,12 +75,19 @@ class Delivered(NamedTuple):
 
     sids: tuple[str, ...]
 
-    def here(self) -> tuple[str, ...]:
+    @property
+    def is_given(self) -> bool:
+        """Whether they have: always."""
+        return True
+
+    def here(self, patience: Patience) -> tuple[str, ...]:
         """Return the sids."""
+        del patience
         return self.sids
 
-    def elsewhere(self) -> Elsewhere:
+    def elsewhere(self, patience: Patience) -> Elsewhere:
         """Return that nobody else has got it."""
+        del patience
         return _NOBODY
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from logger_lib import Logger, delivery_record, event_record, uuid7
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event, Receipt
-from webapp.events.fan_out import FanOut, HandedOut
+from webapp.events.fan_out import FanOut, HandedOut, Patience
 
 
 @dataclass(slots=True)
@@ -21,19 +21,24 @@ class Publishing:
     here: int | None = None
     """How many sockets of this host have got it, once that is logged."""
 
-    def deliver(self) -> int:
+    @property
+    def is_given(self) -> bool:
+        """Whether the sockets of this host have got it."""
+        return self.handed_out.is_given
+
+    def deliver(self, patience: Patience) -> int:
         """Return how many sockets of this host have got it, when they have, and log that."""
         if self.here is None:
-            sids = self.handed_out.here()
+            sids = self.handed_out.here(patience)
             self.here = len(sids)
             if sids:
                 self._log(sids)
         return self.here
 
-    def receipt(self) -> Receipt:
-        """Return whom it has reached, when the other hosts have said so or had their time to."""
-        here = self.deliver()
-        recipients, unreached = self.handed_out.elsewhere()
+    def receipt(self, patience: Patience) -> Receipt:
+        """Return whom it has reached, when other hosts have said so or at ``patience``'s end."""
+        here = self.deliver(patience)
+        recipients, unreached = self.handed_out.elsewhere(patience)
         return Receipt(self.event_id, self.event, here + recipients, unreached)
 
     def _log(self, sids: tuple[str, ...]) -> None:
@@ -61,7 +66,7 @@ class Publisher:
         Raises ``ValidationFailed`` where a room is the id of a socket: rooms are the app's own
         names, and a sid that leaks must not become an address.
         """
-        return self.begin(event, logger).receipt()
+        return self.begin(event, logger).receipt(Patience())
 
     def begin(self, event: Event, logger: Logger) -> Publishing:
         """Have ``event`` delivered behind all that were begun before, and log it.

@@ -39,10 +39,12 @@ class AskCounters:
 
     unreached: int = 0
     """Questions that not all hosts answered in time."""
+    late: int = 0
+    """Answers that came when they were not waited for any more."""
     refused: int = 0
     """Questions that were not asked, as too many were under way."""
     unanswered: int = 0
-    """Questions of others that were not answered: too many, or not understood."""
+    """Questions of others that were not answered: too many, not understood, or it failed."""
 
 
 @dataclass(slots=True)
@@ -120,7 +122,9 @@ class Asking:
     def told(self, host: str, number: int, answer: JsonObject) -> None:
         """Take a host's answer; one that comes too late is none."""
         asked = self._asked.get(number)
-        if asked is not None:
+        if asked is None:
+            self.counters.late += 1
+        else:
             asked.take(host, answer)
 
     def heard(self, entry: AskEntry) -> None:
@@ -142,6 +146,11 @@ class Asking:
             answer = self.answer(entry.question)
         except ValueError:
             self.counters.unanswered += 1
+            return
+        except Exception as error:  # noqa: BLE001  said; without another try nobody would be answered again
+            self.counters.unanswered += 1
+            if self.line is not None:
+                self.line.notice.cannot_answer(error)
             return
         self._outbox.answer(entry.host, answer_text(self._host, entry.number, answer))
         time.sleep(0)

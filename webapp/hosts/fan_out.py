@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,19 +11,16 @@ from typing import NamedTuple, Protocol
 
 from logger_lib import JsonObject
 from webapp.events.event import Event
-from webapp.events.fan_out import Elsewhere, HandedOut
+from webapp.events.fan_out import WAIT_SECONDS, Elsewhere, HandedOut, Patience
 from webapp.hosts.entry import EventEntry
 from webapp.hosts.outbox import BATCH_EVENTS, Outbox, OwnEvent
-from webapp.hosts.peers import Peers
+from webapp.hosts.peers import PROMPT_SECONDS, Peers
 from webapp.realtime.history import History
 from webapp.realtime.kept import Kept
 from webapp.realtime.offsets import BEGINNING, Position
 
-WAIT_SECONDS = 0.25
-"""How long a post waits for the sockets of all hosts; then those here get it at once."""
-
-PROMPT_SECONDS = 0.1
-"""How long an own event may have taken through the stream for the next one to wait for it again."""
+PACE_SECONDS = 0.025
+"""What of a batch comes back within this time is not waited for: it is worked through that fast."""
 
 MAX_SEEN = 10_000
 """Of how many hosts it is known which events have come; the one longest not heard of goes first."""
@@ -127,19 +123,22 @@ class HostFanOut:
         self._outbox.put(own)
         return _HandedOut(self, own)
 
-    def here(self, own: OwnEvent) -> tuple[str, ...]:
+    def here(self, own: OwnEvent, patience: Patience) -> tuple[str, ...]:
         """Return the sockets here that were given ``own``, by the stream or without it."""
-        if self.is_prompt:
-            own.await_given(own.put_at + WAIT_SECONDS)
+        if self.is_prompt and own.sids is None:
+            patience.spend(own.await_given, free=PACE_SECONDS)
         if own.sids is None:
             self._give_early(own.number)
-        return own.sids or ()
+        # They may be many, and the rest of a batch is waited for.
+        sids, own.sids = own.sids or (), ()
+        return sids
 
-    def elsewhere(self, own: OwnEvent) -> Elsewhere:
+    def elsewhere(self, own: OwnEvent, patience: Patience) -> Elsewhere:
         """Return what the other hosts have said of ``own``, when all have or the time is over."""
-        if self.is_prompt:
-            own.await_settled(own.put_at + WAIT_SECONDS)
-            if own.asked is not None and time.monotonic() >= own.put_at + WAIT_SECONDS:
+        if self.is_prompt and not own.is_settled:
+            patience.spend(own.await_settled)
+            # Patience may be at its end before: nobody is late who has not had all of the time.
+            if own.asked is not None and own.age >= WAIT_SECONDS:
                 self._peers.late(own.asked - own.replies.keys())
         unreached = self._unreached(own)
         self.counters.unreached += bool(unreached)
@@ -156,8 +155,8 @@ class HostFanOut:
         """Give all own events up to ``number`` to the sockets here, without the stream."""
         with self._giving:
             while self._ahead and self._ahead[0].number <= number:
-                self.is_prompt = False
                 own = self._ahead.popleft()
+                self.is_prompt &= own.age < WAIT_SECONDS
                 self.counters.early += 1
                 kept = _kept(own.entry, BEGINNING)
                 self._give_own(own, kept, self._history.add_early(kept))
@@ -197,6 +196,7 @@ class HostFanOut:
 
     def answered(self, host: str, number: int, recipients: int) -> None:
         """Take note to how many sockets ``host`` has given an event of this one."""
+        self._peers.replied(host, number)
         own = self._outbox.find(number)
         if own is not None:
             own.replies[host] = recipients
@@ -246,7 +246,8 @@ class HostFanOut:
         if own is not None:
             if own.known is None:
                 own.known, own.asked = self._peers.names, self._peers.prompt()
-            self.prompt(time.monotonic() - own.put_at)
+                self._peers.sent(number, own.put_at)
+            self.prompt(own.age)
         if number <= self._given:
             self._keep(kept)
             if own is not None:
@@ -292,11 +293,15 @@ class _HandedOut(NamedTuple):
     fan_out: HostFanOut
     own: OwnEvent
 
-    def here(self) -> tuple[str, ...]:
-        return self.fan_out.here(self.own)
+    @property
+    def is_given(self) -> bool:
+        return self.own.sids is not None
 
-    def elsewhere(self) -> Elsewhere:
-        return self.fan_out.elsewhere(self.own)
+    def here(self, patience: Patience) -> tuple[str, ...]:
+        return self.fan_out.here(self.own, patience)
+
+    def elsewhere(self, patience: Patience) -> Elsewhere:
+        return self.fan_out.elsewhere(self.own, patience)
 
 
 def _kept(entry: EventEntry, position: Position) -> Kept:

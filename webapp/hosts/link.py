@@ -51,6 +51,10 @@ class HostLink:
             "missed": self._fan_out.counters.missed,
             "unreached": self._fan_out.counters.unreached,
             "early": self._fan_out.counters.early,
+            "failures": self._line.counters.failures,
+            "malformed": self._line.counters.malformed,
+            "leftOut": self._outbox.counters.left_out,
+            "died": self._peers.died,
         }
         if self._line.out_since is not None:
             told["since"] = self._line.out_since.isoformat()

@@ -81,6 +81,11 @@ class OwnEvent:
         return self.entry.number
 
     @property
+    def age(self) -> float:
+        """How many seconds ago it was put in."""
+        return time.monotonic() - self.put_at
+
+    @property
     def size(self) -> int:
         """About how many bytes it takes."""
         return len(self.entry.packet) + len(self.header) + OVERHEAD

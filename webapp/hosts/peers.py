@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 BEAT_SECONDS = 2.0
 """How often a host says that it is alive."""
@@ -13,7 +14,10 @@ QUIET_SECONDS = 5.0
 """How long a host may say nothing until nobody waits for its answers."""
 
 LATE_SECONDS = 1.0
-"""How long nobody waits for a host whose answer did not come in time."""
+"""How long nobody waits for a host whose answer did not come in time, unless it is prompt again."""
+
+PROMPT_SECONDS = 0.1
+"""How long an event may have taken to others and back for the next one to be waited for again."""
 
 DEAD_SECONDS = 10.0
 """How long a host may say nothing until it is taken for dead."""
@@ -25,11 +29,19 @@ MAX_HOSTS = 1_000
 """How many are known at a time; more than that are not waited for."""
 
 
+class _Tried(NamedTuple):
+    """The event whose answer tells whether a late host is prompt again."""
+
+    number: int
+    put_at: float
+
+
 @dataclass(slots=True)
 class _Peer:
     heard_at: float
     watched: frozenset[str] | None = frozenset()
     late_until: float = 0.0
+    tried: _Tried | None = None
 
 
 class Peers:
@@ -69,6 +81,25 @@ class Peers:
         until = self._clock() + LATE_SECONDS
         for name in names & self._peers.keys():
             self._peers[name].late_until = until
+            self._peers[name].tried = None
+
+    def sent(self, number: int, put_at: float) -> None:
+        """Take note that all hosts are given the event ``number``, which was put in then.
+
+        Those that are late are tried by it, unless another one is on its way to them.
+        """
+        now = self._clock()
+        for peer in self._peers.values():
+            if peer.late_until > now and peer.tried is None:
+                peer.tried = _Tried(number, put_at)
+
+    def replied(self, name: str, number: int) -> None:
+        """Take note that a host has the event ``number``; one that is prompt is not late."""
+        peer = self._peers.get(name)
+        if peer is not None and peer.tried is not None and number >= peer.tried.number:
+            if self._clock() - peer.tried.put_at < PROMPT_SECONDS:
+                peer.late_until = 0.0
+            peer.tried = None
 
     def alive(self, name: str, watched: frozenset[str] | None, age: float = 0.0) -> None:
         """Take note of a heartbeat of ``age`` seconds ago.

@@ -63,20 +63,26 @@ class Census:
         self._host = host
         self._rooms = rooms
         self._others = others or _Alone()
+        self.questions = 0
+        """How many were asked here."""
         self.malformed = 0
         """How many answers were none."""
 
     def rooms(self, question: Question) -> Told[RoomRow]:
         """Return a page of the rooms of an app, on all hosts."""
-        answers, unreached = self._others.ask(question.to_wire())
+        answers, unreached = self._ask(question)
         pages = [self._rooms_here(question), *self._read(answers, RoomRow.of)]
         return Told(added_up(pages, question.limit, rooms_joined), unreached)
 
     def sockets(self, question: Question, room: str) -> Told[SocketRow]:
         """Return a page of the sockets in ``room`` of an app, on all hosts."""
-        answers, unreached = self._others.ask(question.to_wire())
+        answers, unreached = self._ask(question)
         pages = [self._sockets_here(question, room), *self._read(answers, SocketRow.of)]
         return Told(added_up(pages, question.limit, sockets_joined), unreached)
+
+    def _ask(self, question: Question) -> tuple[Sequence[JsonObject], tuple[str, ...]]:
+        self.questions += 1
+        return self._others.ask(question.to_wire())
 
     def answer(self, asked: JsonObject) -> JsonObject:
         """Return what is here, to another host. Raises ``MalformedAnswer``."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from logger_lib import JsonObject
+from webapp.presence.notice import PresenceNotice
 from webapp.presence.question import MalformedAnswer
 from webapp.presence.rosters import Rosters
 from webapp.presence.watching import Watching
@@ -70,6 +71,8 @@ class ElsewhereCounters:
     """Changes that the others were not told of one by one."""
     unheard: int = 0
     """What the others have said that there was no room for, or that was malformed."""
+    failures: int = 0
+    """How often telling or hearing failed; all that may have been missed is told again then."""
 
 
 class WatchedElsewhere:
@@ -93,6 +96,7 @@ class WatchedElsewhere:
         self._troubles = 0
         self._asks_anew = False
         self._look_at = self._renew_at = 0.0
+        self._notice = PresenceNotice()
         self.counters = ElsewhereCounters()
         watching.elsewhere = self
 
@@ -178,15 +182,34 @@ class WatchedElsewhere:
         while True:
             self._some.wait(LOOK_SECONDS)
             self._some.clear()
-            while self._heard:
-                self._take(*self._heard.popleft())
-            if self._changes:
-                time.sleep(GATHER_SECONDS)
-            self._tell_changes()
-            if time.monotonic() >= self._look_at:
-                self._look_at = time.monotonic() + LOOK_SECONDS
-                self._look()
-            self._tell_rosters()
+            try:
+                self._listen_and_speak()
+            except Exception as error:  # noqa: BLE001  said; without another try nobody would be told again
+                self._failed(error)
+                time.sleep(LOOK_SECONDS)
+            else:
+                self._notice.works()
+
+    def _listen_and_speak(self) -> None:
+        while self._heard:
+            self._take(*self._heard.popleft())
+        if self._changes:
+            time.sleep(GATHER_SECONDS)
+        self._tell_changes()
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            self._look()
+        self._tell_rosters()
+
+    def _failed(self, error: Exception) -> None:
+        self.counters.failures += 1
+        self._notice.failed(error)
+        # Whatever was in hand is lost: the others tell again who is there, and are told.
+        self._asks_anew = True
+        self._owe_all()
+
+    def _owe_all(self) -> None:
+        self._owed.update(dict.fromkeys(self._told))
 
     def _tell_changes(self) -> None:
         while self._changes:
@@ -200,8 +223,10 @@ class WatchedElsewhere:
         for at in list(self._owed):
             # What has changed until now is told before: it is part of what is told as a whole.
             self._tell_changes()
-            if at not in self._told or self._say(self._watching.roster(at)):
-                del self._owed[at]
+            # Behind the others, should it be owed still.
+            self._owed.pop(at, None)
+            if at in self._told and not self._say(self._watching.roster(at)):
+                self._owed[at] = None
 
     def _look(self) -> None:
         others, troubles = self._line.others, self._line.troubles
@@ -209,7 +234,7 @@ class WatchedElsewhere:
             self._lose(host)
         anew = self._asks_anew or troubles != self._troubles or bool(others - self._known)
         if troubles != self._troubles:
-            self._owed.update(dict.fromkeys(self._told))
+            self._owe_all()
         self._known, self._troubles, self._asks_anew = others, troubles, False
         if anew or time.monotonic() >= self._renew_at:
             self._renew(anew=anew)

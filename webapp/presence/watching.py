@@ -59,6 +59,13 @@ class Watching:
         """The rooms that are watched here."""
         return frozenset(AppRoom(app, room) for app, of in self._watched.items() for room in of)
 
+    @property
+    def watchers(self) -> int:
+        """How many sockets here watch a room, each as often as it watches one."""
+        return sum(
+            self._rooms.sockets_of(at.app_id).count_in(PRESENCE + at.room) for at in self.watched
+        )
+
     def is_watched(self, at: AppRoom) -> bool:
         """Say whether somebody watches a room here."""
         return at.room in self._watched.get(at.app_id, ())

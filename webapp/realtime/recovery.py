@@ -15,7 +15,7 @@ from functools import partial
 
 import eventlet
 
-from logger_lib import JsonValue
+from logger_lib import JsonObject, JsonValue
 from webapp.realtime.catch_up import CatchUp, Deliveries
 from webapp.realtime.history import History
 from webapp.realtime.members import Member, SocketOwner
@@ -27,6 +27,8 @@ from webapp.realtime.wanted_apps import WantedApps
 
 RECOVERY = "herald.recovery"
 """The first event of a session: it brings the first offset, so that nobody has to wait for one."""
+
+RECOVERED = "recovered"
 
 TAKEN_OVER = "taken over: its client has come back by another connection"
 """Why a connection is ended that is not known to be dead yet."""
@@ -116,6 +118,20 @@ class Recovery:
         """Say whether anybody may come back for an event of this app, here."""
         return self._wanted.is_wanted(app_id)
 
+    def seen(self) -> JsonObject:
+        """Return what is kept and what came of it, for who asks whether Herald is well."""
+        refused: JsonObject = {why: count for why, count in self.counts.items() if why != RECOVERED}
+        return {
+            "events": len(self._history),
+            "bytes": self._history.size,
+            "eventsGivenUp": self._history.given_up,
+            "sessions": self._sessions.kept,
+            "sessionsGivenUp": self._sessions.given_up,
+            "recovered": self.counts[RECOVERED],
+            "refused": refused,
+            "cutOff": self._catch_up.counts["cut off"],
+        }
+
     def taken(self, sid: str) -> None:
         """End the socket ``sid``, whose client has come back on another host."""
         self._sessions.release(sid)
@@ -186,7 +202,7 @@ class Recovery:
         self, member: Member, session: Session, rooms: Mapping[str, Offset], offset: Offset
     ) -> None:
         """Have ``member`` be the session's socket, and none besides it."""
-        self.counts["recovered"] += 1
+        self.counts[RECOVERED] += 1
         held = self._here.get(session.pid)
         if held is not None:
             self._end(held)
@@ -194,7 +210,7 @@ class Recovery:
             self.on_taken(session.sid)
         self._rooms.resume(member, session.sid, session.pid, rooms)
         self._have(member, str(offset))
-        self._sessions.take(self._session_of(member))
+        self._sessions.take(self._session_of(member), session.host)
         self._rooms.greet(member)
 
     def _end(self, member: Member) -> None:

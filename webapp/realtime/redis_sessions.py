@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import cast
+from typing import TypeAlias, cast
 
 import eventlet
 import orjson
@@ -25,17 +26,38 @@ AGAIN_SECONDS = 1.0
 
 KEEP = """
 local held = redis.call('HGET', KEYS[1], 'host')
-if held and held ~= ARGV[1] and ARGV[4] == '0' then return 0 end
+if held and held ~= '' and held ~= ARGV[1] and held ~= ARGV[4] then return 0 end
 redis.call('HSET', KEYS[1], 'host', ARGV[1], 'session', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
-"""Of a session that another host has taken over, the first one has no more to say."""
+"""Of a session that another host has taken over, the first one has no more to say: not by what
+comes to Redis late either, as who takes a session over says whose it was."""
+
+LET_GO = """
+if redis.call('HGET', KEYS[1], 'host') == ARGV[1] then redis.call('HSET', KEYS[1], 'host', '') end
+return 1
+"""
+"""Whoever has a session by now may write it, where the one that had it was the last to do so."""
 
 _NO_ANSWER: bytes | None = b""
 
-_Waiting = tuple[Session | None, bool]
-"""A session and whether it is taken over, or ``None`` for one that is to be deleted."""
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    session: Session
+    held_by: str
+    """The host that it is taken over from, if it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LetGo:
+    host: str
+
+
+_FORGOTTEN = None
+
+_Waiting: TypeAlias = _Kept | _LetGo | None
 
 
 class RedisSessions:
@@ -64,32 +86,44 @@ class RedisSessions:
         """Return how many wait to be written."""
         return len(self._waiting)
 
+    @property
+    def kept(self) -> int:
+        """How many this host knows without Redis, of sockets that are or were here."""
+        return self._own.kept
+
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time, unless another host has taken it over."""
         self._own.keep(session)
-        # A session that is to be taken over is, in the state that it has by now.
-        _, takes = self._waiting.pop(session.pid, (session, False))
-        self._write_soon(session.pid, (session, takes))
+        self._keep_soon(session, "")
 
-    def take(self, session: Session) -> None:
-        """Keep ``session``, which is its ``host``'s from now on."""
-        self._waiting.pop(session.pid, None)
+    def take(self, session: Session, held_by: str) -> None:
+        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
         self._own.keep(session)
-        self._write_soon(session.pid, (session, True))
+        self._keep_soon(session, held_by)
+
+    def _keep_soon(self, session: Session, held_by: str) -> None:
+        waiting = self._waiting.pop(session.pid, None)
+        if isinstance(waiting, _Kept):
+            # A session that is to be taken over is, in the state that it has by now.
+            held_by = waiting.held_by or held_by
+        self._write_soon(session.pid, _Kept(session, held_by))
 
     def release(self, sid: str) -> None:
         """Take note that another host has taken over the session of the socket ``sid``."""
         pid = self._own.pid_of(sid)
-        if pid is not None:
-            # Written later, it would take the session away from where it is now.
-            self._waiting.pop(pid, None)
+        left = None if pid is None else self._own.find(pid)
         self._own.release(sid)
+        if left is not None:
+            # What waits must not be written any more, and what is being written may be the last.
+            self._waiting.pop(left.pid, None)
+            self._write_soon(left.pid, _LetGo(left.host))
 
     def find(self, pid: str) -> Session | None:
         """Return the session ``pid``, as this host left it where Redis does not answer."""
-        waiting = self._waiting.get(pid)
-        if waiting is not None:
-            return waiting[0]
+        if pid in self._waiting:
+            waiting = self._waiting[pid]
+            if not isinstance(waiting, _LetGo):
+                return None if waiting is _FORGOTTEN else waiting.session
         text = self._redis.ask(lambda: self._read(pid), _NO_ANSWER)
         return self._own.find(pid) if text == _NO_ANSWER else _session_in(text)
 
@@ -103,7 +137,7 @@ class RedisSessions:
         is_gone = self._redis.ask(lambda: self._delete(pid), otherwise=False)
         # What is being written just now may have it in Redis again.
         if not is_gone or self._is_writing:
-            self._write_soon(pid, (None, False))
+            self._write_soon(pid, _FORGOTTEN)
 
     def _delete(self, pid: str) -> bool:
         self._redis.client.delete(PREFIX + pid)
@@ -144,25 +178,22 @@ class RedisSessions:
             return False
         for pid, written in some:
             # What has come meanwhile is still to be written.
-            if self._waiting.get(pid) == written:
+            if pid in self._waiting and self._waiting[pid] == written:
                 del self._waiting[pid]
         return True
 
     def _run(self, some: Sequence[tuple[str, _Waiting]]) -> bool:
         with self._redis.client.pipeline(transaction=False) as pipeline:
-            for pid, (session, takes) in some:
-                if session is None:
-                    pipeline.delete(PREFIX + pid)
-                    continue
-                pipeline.eval(
-                    KEEP,
-                    1,
-                    PREFIX + pid,
-                    session.host,
-                    _to_json(session),
-                    self._milliseconds,
-                    int(takes),
-                )
+            for pid, written in some:
+                match written:
+                    case _Kept(session, held_by):
+                        text = _to_json(session)
+                        about = (session.host, text, self._milliseconds, held_by)
+                        pipeline.eval(KEEP, 1, PREFIX + pid, *about)
+                    case _LetGo(host):
+                        pipeline.eval(LET_GO, 1, PREFIX + pid, host)
+                    case None:
+                        pipeline.delete(PREFIX + pid)
             pipeline.execute()
         return True
 

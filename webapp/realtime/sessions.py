@@ -58,12 +58,20 @@ class SessionStore(Protocol):
     outlives: bool
     """Whether they outlive this process, so that those of connected sockets are to be kept too."""
 
+    given_up: int
+    """How many were given up before their time, as there was no room."""
+
+    @property
+    def kept(self) -> int:
+        """How many are in the memory of this process."""
+        ...
+
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time, unless another host has taken it over."""
         ...
 
-    def take(self, session: Session) -> None:
-        """Keep ``session``, which is its ``host``'s from now on."""
+    def take(self, session: Session, held_by: str) -> None:
+        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
         ...
 
     def find(self, pid: str) -> Session | None:
@@ -103,6 +111,12 @@ class MemorySessions:
         """Return how many are kept."""
         return len(self._kept)
 
+    @property
+    def kept(self) -> int:
+        """How many there are, less those whose time is over."""
+        self._drop_old()
+        return len(self)
+
     def keep(self, session: Session) -> None:
         """Keep ``session`` from now on for its time."""
         self._kept[session.pid] = (self._clock() + self._seconds, session)
@@ -113,8 +127,9 @@ class MemorySessions:
             self._drop_oldest()
             self.given_up += 1
 
-    def take(self, session: Session) -> None:
+    def take(self, session: Session, held_by: str) -> None:
         """Forget ``session``, whose client is back: its socket has all of it."""
+        del held_by
         self.forget(session.pid)
 
     def find(self, pid: str) -> Session | None:
