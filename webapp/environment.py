@@ -88,7 +88,7 @@ class Environment(Schema):
         1,
         "How many processes share the port, each with the sockets that it has accepted: one for"
         " each core of the machine, less what databases need. More than one need REDIS_URL and"
-        " SOCKET_TRANSPORTS=websocket. WEB_CONCURRENCY and gunicorn -w do not change it.",
+        " SOCKET_TRANSPORTS=websocket. WEB_CONCURRENCY, gunicorn -w and SIGTTIN do not change it.",
         most=MOST_WORKERS,
     )
     home = fields.Function(
