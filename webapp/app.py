@@ -44,6 +44,8 @@ from webapp.collect.policy_views import make_policy_blueprint
 from webapp.collect.query_key import QueryKey
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
+from webapp.console.assets import Assets
+from webapp.console.views import make_assets_blueprint, make_page_blueprint
 from webapp.destinations import first_reader, make_factories, spool_place
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
@@ -286,6 +288,9 @@ def _register_owners_blueprints(
     app.register_blueprint(make_users_blueprint(sign_in))
     app.register_blueprint(make_owner_blueprint(owning))
     app.register_blueprint(make_policy_blueprint(owning, policies))
+    assets = Assets()
+    app.register_blueprint(make_page_blueprint(assets, sign_in.current))
+    app.register_blueprint(make_assets_blueprint(assets))
 
 
 def _make_analytics(
@@ -363,6 +368,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
             "event_log": Kind.READ,
             "analytics": Kind.READ,
             "rooms": Kind.READ,
+            "console": Kind.READ,
             "tokens": Kind.TOKENS,
         },
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},

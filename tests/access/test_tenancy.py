@@ -22,6 +22,8 @@ TENANTLESS = {
     "GET /auth/login.js": "is the same for everybody",
     "POST /auth/login": "takes a link's token, which nobody can guess",
     "POST /auth/logout": "ends the caller's own session",
+    "GET /": "is one page for everybody who is signed in",
+    "GET /console/<path:name>": "serves the files of that page",
 }
 
 
