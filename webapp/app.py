@@ -54,6 +54,7 @@ from webapp.events.cli import make_events_cli
 from webapp.events.cursor import Cursors
 from webapp.events.event_log import EventLog
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
+from webapp.events.live import LiveEvents
 from webapp.events.publisher import Publisher
 from webapp.events.reading import make_reading_blueprint
 from webapp.events.shared_answers import SharedAnswers
@@ -62,7 +63,7 @@ from webapp.events.short_way import PublishShortWay
 from webapp.events.views import events_in_call, make_events_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
-from webapp.names import HITS_ROOM
+from webapp.names import LIVE_ROOMS
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
 from webapp.presenting import make_presenting
@@ -138,7 +139,8 @@ def _build_app(settings: Settings) -> Flask:
     answers = _make_answers(settings)
     history = make_history(settings)
     local, hosts = KeepingFanOut(rooms, history), _make_hosts(settings, rooms, history)
-    publisher = Publisher(hosts.fan_out if hosts else local)
+    live = hosts.live if hosts else rooms
+    publisher = Publisher(hosts.fan_out if hosts else local, LiveEvents(live))
     acknowledgements = Acknowledgements(settings.event_ack)
     events = make_events_blueprint(publisher, access.gate, answers, acknowledgements)
     events_logger = register_blueprint(app, events, loggers=settings.event_loggers)
@@ -165,7 +167,7 @@ def _build_app(settings: Settings) -> Flask:
         gate=access.gate,
         limits=limits,
         spool=spool_place(settings),
-        live=LiveHits(hosts.live if hosts else rooms),
+        live=LiveHits(live),
     )
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
@@ -332,7 +334,7 @@ def _make_hosts(settings: Settings, rooms: RoomManager, history: History) -> "Ho
         return None
     from webapp.hosts.joining import Hosts
 
-    return Hosts(settings.redis_url, rooms, history, HITS_ROOM)
+    return Hosts(settings.redis_url, rooms, history, LIVE_ROOMS)
 
 
 def _join(
