@@ -71,6 +71,7 @@ from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.keeping import KeepingFanOut
+from webapp.realtime.parting import Parting
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering, make_history, make_recovering
@@ -177,13 +178,23 @@ def _build_app(settings: Settings) -> Flask:
     _register_owners_blueprints(app, access, sign_in, collecting.policies)
     shell = AuditTrail(_shell_logger(factories))
     _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
-    presenting = make_presenting(app, rooms, access.gate, handlers, host=history.host, hosts=hosts)
+    parting = Parting(rooms)
+    presenting = make_presenting(
+        app,
+        rooms,
+        access.gate,
+        handlers,
+        parting=parting,
+        audit=trail,
+        host=history.host,
+        hosts=hosts,
+    )
     serving = Serving(
         settings=settings,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
-        rooms=rooms,
+        parting=parting,
         factories=factories,
         events_logger=events_logger,
         server_logger=server_logger,
