@@ -26,7 +26,6 @@ from webapp.access.room_tokens import RoomTokens, RoomTokenSigner
 from webapp.access.secret import load_secret
 from webapp.access.token_views import make_tokens_blueprint
 from webapp.access.tokens import KeySigner
-from webapp.access.views import Owning, make_owner_blueprint
 from webapp.acknowledgement import Acknowledgement
 from webapp.analytics.analyst import Analyst
 from webapp.analytics.cache import AnswerCache
@@ -39,8 +38,6 @@ from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
 from webapp.collect.deletion.set_aside import HitsSetAside
 from webapp.collect.live import LiveHits
-from webapp.collect.policies import AppPolicies
-from webapp.collect.policy_views import make_policy_blueprint
 from webapp.collect.query_key import QueryKey
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
@@ -52,6 +49,7 @@ from webapp.events.cli import make_events_cli
 from webapp.events.cursor import Cursors
 from webapp.events.event_log import EventLog
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
+from webapp.events.live import LiveEvents
 from webapp.events.publisher import Publisher
 from webapp.events.reading import make_reading_blueprint
 from webapp.events.shared_answers import SharedAnswers
@@ -60,14 +58,16 @@ from webapp.events.short_way import PublishShortWay
 from webapp.events.views import events_in_call, make_events_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
-from webapp.names import HITS_ROOM
+from webapp.names import LIVE_ROOMS
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
+from webapp.owning import add_owners_views
 from webapp.presenting import make_presenting
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.keeping import KeepingFanOut
+from webapp.realtime.parting import Parting
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering, make_history, make_recovering
@@ -87,7 +87,7 @@ from webapp.users.login_links import LoginLinks
 from webapp.users.sessions import Sessions, use_session_cookie
 from webapp.users.user_tokens import UserTokens
 from webapp.users.users import Users
-from webapp.users.views import SignIn, make_users_blueprint
+from webapp.users.views import SignIn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -136,7 +136,8 @@ def _build_app(settings: Settings) -> Flask:
     answers = _make_answers(settings)
     history = make_history(settings)
     local, hosts = KeepingFanOut(rooms, history), _make_hosts(settings, rooms, history)
-    publisher = Publisher(hosts.fan_out if hosts else local)
+    live = hosts.live if hosts else rooms
+    publisher = Publisher(hosts.fan_out if hosts else local, LiveEvents(live))
     acknowledgements = Acknowledgements(settings.event_ack)
     events = make_events_blueprint(publisher, access.gate, answers, acknowledgements)
     events_logger = register_blueprint(app, events, loggers=settings.event_loggers)
@@ -163,23 +164,40 @@ def _build_app(settings: Settings) -> Flask:
         gate=access.gate,
         limits=limits,
         spool=spool_place(settings),
-        live=LiveHits(hosts.live if hosts else rooms),
+        live=LiveHits(live),
     )
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     analytics = _make_analytics(settings, access, sign_in, collecting.set_aside)
     app.register_blueprint(make_analytics_blueprint(analytics))
-    _register_owners_blueprints(app, access, sign_in, collecting.policies)
+    add_owners_views(
+        app,
+        keys=access.keys,
+        signer=access.signer,
+        database=access.database,
+        sign_in=sign_in,
+        policies=collecting.policies,
+    )
     shell = AuditTrail(_shell_logger(factories))
     _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
-    presenting = make_presenting(app, rooms, access.gate, handlers, host=history.host, hosts=hosts)
+    parting = Parting(rooms)
+    presenting = make_presenting(
+        app,
+        rooms,
+        access.gate,
+        handlers,
+        parting=parting,
+        audit=trail,
+        host=history.host,
+        hosts=hosts,
+    )
     serving = Serving(
         settings=settings,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
-        rooms=rooms,
+        parting=parting,
         factories=factories,
         events_logger=events_logger,
         server_logger=server_logger,
@@ -272,22 +290,6 @@ def _make_issuer(app: Flask, issuer: IssuerSettings) -> "Issuer":
     return Issuer(app, issuer)
 
 
-def _register_owners_blueprints(
-    app: Flask, access: Access, sign_in: SignIn, policies: AppPolicies
-) -> None:
-    """Take the calls of who signs in, and of who then has apps."""
-    owning = Owning(
-        apps=access.keys.apps,
-        keys=access.keys,
-        signer=access.signer,
-        audit=sign_in.audit,
-        current=sign_in.current,
-    )
-    app.register_blueprint(make_users_blueprint(sign_in))
-    app.register_blueprint(make_owner_blueprint(owning))
-    app.register_blueprint(make_policy_blueprint(owning, policies))
-
-
 def _make_analytics(
     settings: Settings, access: Access, sign_in: SignIn, set_aside: HitsSetAside
 ) -> Analytics:
@@ -327,7 +329,7 @@ def _make_hosts(settings: Settings, rooms: RoomManager, history: History) -> "Ho
         return None
     from webapp.hosts.joining import Hosts
 
-    return Hosts(settings.redis_url, rooms, history, HITS_ROOM)
+    return Hosts(settings.redis_url, rooms, history, LIVE_ROOMS)
 
 
 def _join(
@@ -363,6 +365,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
             "event_log": Kind.READ,
             "analytics": Kind.READ,
             "rooms": Kind.READ,
+            "console": Kind.READ,
             "tokens": Kind.TOKENS,
         },
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},
