@@ -23,10 +23,18 @@ MAX_CONNECTIONS = 32
 
 
 class PromptRedis:
-    """Asks Redis, and gives up soon; ``meanwhile`` is what stderr is told of that, once an hour."""
+    """Asks Redis, and gives up soon; ``meanwhile`` is what stderr is told of that, once an hour.
+
+    It is left alone for ``rest_seconds`` then.
+    """
 
     def __init__(
-        self, url: str, *, meanwhile: str | None = None, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str,
+        *,
+        meanwhile: str | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+        rest_seconds: float = REST_SECONDS,
     ) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -38,6 +46,7 @@ class PromptRedis:
         )
         self.client = Redis.from_pool(pool)
         self._meanwhile = meanwhile
+        self._rest_seconds = rest_seconds
         self._rests_until = 0.0
         self._quiet_until = 0.0
         self.failures = 0
@@ -60,7 +69,7 @@ class PromptRedis:
     def _failed(self, error: RedisError) -> None:
         now = time.monotonic()
         self.failures += 1
-        self._rests_until = now + REST_SECONDS
+        self._rests_until = now + self._rest_seconds
         if self._meanwhile is not None and now >= self._quiet_until:
             sys.stderr.write(
                 f"Herald: Redis does not answer ({type(error).__name__}): {self._meanwhile};"

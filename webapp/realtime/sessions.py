@@ -52,6 +52,10 @@ class Session:
     """The one that has, or had, its socket."""
 
 
+class SessionsOutOfReach(Exception):
+    """What keeps the sessions has not answered: whether one is there nobody can say just now."""
+
+
 class SessionStore(Protocol):
     """Where sessions are kept while their clients are away."""
 
@@ -75,7 +79,10 @@ class SessionStore(Protocol):
         ...
 
     def find(self, pid: str) -> Session | None:
-        """Return the session ``pid``, if it is there; may wait."""
+        """Return the session ``pid``, if it is there; may wait.
+
+        Raises ``SessionsOutOfReach`` where that cannot be said.
+        """
         ...
 
     def release(self, sid: str) -> None:

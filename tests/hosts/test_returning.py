@@ -1,0 +1,108 @@
+"""Clients that come back to another host while something is wrong between that one and Redis."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from redis import Redis
+
+from tests.hosts.conftest import Fleet, fleet, publish, ready_of
+from tests.recovery.conftest import EVENT
+from tests.recovery.returning import Returning
+from tests.services.herald import wait_until
+from tests.services.redis_server import RedisServer
+from webapp.realtime.redis_sessions import PREFIX
+
+FROZEN_SECONDS = 0.3
+CLIENTS = 20
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with RedisServer("everysec") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def two(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    home = tmp_path_factory.mktemp("two")
+    with fleet(home, [redis.url] * 2, f"sqlite:///{home / 'shared.db'}") as started:
+        yield started
+
+
+@contextmanager
+def clients_at_first(two: Fleet, redis: RedisServer, count: int) -> Iterator[Sequence[Returning]]:
+    """Have so many clients at the first host, which have had the event 1 there, and lost it.
+
+    They come back to the second one.
+    """
+    with ExitStack() as stack, Redis.from_url(redis.url) as asking:
+        clients = [
+            stack.enter_context(Returning(two.hosts[0].port, two.key)).come("ours")
+            for _ in range(count)
+        ]
+        publish(two.hosts[0], two.key, {"event": EVENT, "data": {"n": 1}, "room": "ours"})
+        for client in clients:
+            client.read_to(1)
+        names = [PREFIX + client.pid for client in clients]
+        wait_until(lambda: asking.exists(*names) == count, "all sessions in Redis")
+        for client in clients:
+            client.vanish()
+            client.port = two.hosts[1].port
+        yield clients
+
+
+def refused(two: Fleet) -> dict[str, int]:
+    """Return how many clients the second host has had begin anew, by the reason."""
+    told: dict[str, int] = ready_of(two.hosts[1]).json()["recovery"]["refused"]
+    return told
+
+
+def test_redis_says_nothing_for_a_moment(two: Fleet, redis: RedisServer) -> None:
+    """Whoever comes to another host just then waits for that moment, and recovers."""
+    before = refused(two)
+    with clients_at_first(two, redis, CLIENTS) as clients:
+        publish(two.hosts[1], two.key, {"event": EVENT, "data": {"n": 2}, "room": "ours"})
+        redis.freeze()
+        thaw = threading.Timer(FROZEN_SECONDS, redis.thaw)
+        thaw.start()
+        try:
+            for client in clients:
+                client.begin()
+            answered = [client.await_answer().recovered for client in clients]
+        finally:
+            thaw.join()
+        assert (answered.count(True), refused(two)) == (CLIENTS, before)
+        assert [client.read_to(2) for client in clients] == [[1, 2]] * CLIENTS
+
+
+def test_redis_says_nothing_for_longer(two: Fleet, redis: RedisServer) -> None:
+    """Then they begin anew, and it is counted why: not as if nobody had known them."""
+    before = refused(two)
+    with clients_at_first(two, redis, 1) as (client,):
+        redis.freeze()
+        try:
+            assert not client.come().recovered
+        finally:
+            redis.thaw()
+        after = refused(two)
+        why = {reason: after[reason] - before.get(reason, 0) for reason in after}
+        assert {reason: count for reason, count in why.items() if count} == {
+            "sessions out of reach": 1
+        }
+    two.await_all()
+
+
+def test_a_host_that_has_not_heard_of_all(two: Fleet, redis: RedisServer) -> None:
+    """What a client has had and its new host has not is no reason to give the session up."""
+    before = refused(two).get("host is behind", 0)
+    with clients_at_first(two, redis, 1) as (client,), Redis.from_url(redis.url) as asking:
+        pid, offset = client.pid, client.offset
+        epoch, _, position = offset.partition(".")
+        client.offset = f"{epoch}.9{position}"
+        assert not client.come().recovered
+        assert refused(two)["host is behind"] == before + 1
+        assert asking.exists(PREFIX + pid)
+        client.pid, client.offset = pid, offset
+        assert client.come().recovered
