@@ -16,6 +16,7 @@ from webapp.realtime.redis_sessions import PREFIX
 
 FROZEN_SECONDS = 0.3
 CLIENTS = 20
+RECOVERY_SECONDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,9 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def two(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     home = tmp_path_factory.mktemp("two")
-    with fleet(home, [redis.url] * 2, f"sqlite:///{home / 'shared.db'}") as started:
+    database = f"sqlite:///{home / 'shared.db'}"
+    away = {"RECOVERY_SECONDS": str(RECOVERY_SECONDS)}
+    with fleet(home, [redis.url] * 2, database, **away) as started:
         yield started
 
 
@@ -106,3 +109,27 @@ def test_a_host_that_has_not_heard_of_all(two: Fleet, redis: RedisServer) -> Non
         assert asking.exists(PREFIX + pid)
         client.pid, client.offset = pid, offset
         assert client.come().recovered
+
+
+def test_a_host_is_killed(two: Fleet, redis: RedisServer) -> None:
+    """Its clients have all of the time that is promised, whenever their sessions were kept last."""
+    with (
+        Returning(two.hosts[0].port, two.key).come("ours") as client,
+        Redis.from_url(redis.url) as asking,
+    ):
+        name, left = PREFIX + client.pid, [0]
+
+        def is_kept_anew() -> bool:
+            left.append(asking.pttl(name))
+            return left[-1] > left[-2] > 0
+
+        wait_until(lambda: asking.exists(name) == 1, "the session")
+        wait_until(is_kept_anew, "the next time that it is kept", RECOVERY_SECONDS)
+        assert min(left[1:]) > RECOVERY_SECONDS * 1000
+        two.hosts[0].kill()
+        publish(two.hosts[1], two.key, {"event": EVENT, "data": {"n": 1}, "room": "ours"})
+        client.port = two.hosts[1].port
+        assert client.come().recovered
+        assert client.read_to(1) == [1]
+    two.hosts[0].start()
+    two.await_all()

@@ -147,11 +147,11 @@ class Recovery:
         if member is not None and self._here.get(member.pid) is member:
             self._end(member)
 
-    def keep_all(self) -> None:
-        """Keep the sessions of all sockets that are connected, for the case that this host dies."""
+    def hold_all(self) -> None:
+        """Hold the sessions of all sockets that are connected, for the case that this host dies."""
         for number, member in enumerate(list(self._here.values()), 1):
             if self._here.get(member.pid) is member:
-                self._sessions.keep(self._session_of(member))
+                self._sessions.hold(self._session_of(member))
             if not number % KEPT_A_TURN:
                 eventlet.sleep(0)
 
@@ -288,7 +288,7 @@ class Recovery:
 
     def _stored(self, member: Member) -> None:
         if self._sessions.outlives:
-            self._sessions.keep(self._session_of(member))
+            self._sessions.hold(self._session_of(member))
 
     def _session_of(self, member: Member) -> Session:
         seen = member.connection.seen

@@ -64,6 +64,8 @@ class _Kept:
     session: Session
     held_by: str
     """The host that it is taken over from, if it is."""
+    milliseconds: int
+    """How long it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,19 @@ _Waiting: TypeAlias = _Kept | _LetGo | None
 
 
 class RedisSessions:
-    """Sessions that outlive this process, for ``seconds`` each time that one is kept.
+    """Sessions that outlive this process: ``seconds`` each when its client has gone.
 
+    Those of connected sockets are held for ``held_seconds`` each time that this is said: more, by
+    how long ago that was when the host dies, and by how long a client may take to notice its death.
     What is kept is written behind the caller, the last state of each session once. Without an
     answer of Redis it waits, and those sessions are found whose sockets were here last.
     """
 
     outlives = True
 
-    def __init__(self, url: str, seconds: float, *, most: int = MAX_SESSIONS) -> None:
+    def __init__(
+        self, url: str, seconds: float, *, held_seconds: float = 0.0, most: int = MAX_SESSIONS
+    ) -> None:
         self._redis = PromptRedis(
             url,
             meanwhile="clients that come back to another host begin anew there",
@@ -95,6 +101,7 @@ class RedisSessions:
         # this, nor does that it did not answer another.
         self._finding = PromptRedis(url, answer_seconds=ANSWER_SECONDS, rest_seconds=0.0)
         self._milliseconds = int(seconds * 1000)
+        self._held_milliseconds = int(max(seconds, held_seconds) * 1000)
         self._most = most
         # What those that left this host had when they did, for when Redis does not answer.
         self._own = MemorySessions(seconds, most=most)
@@ -113,21 +120,24 @@ class RedisSessions:
         return self._own.kept
 
     def keep(self, session: Session) -> None:
-        """Keep ``session`` from now on for its time, unless another host has taken it over."""
-        self._own.keep(session)
-        self._keep_soon(session, "")
+        """Keep ``session``, whose client is away, for its time; not what another host has taken."""
+        self._keep_soon(session, self._milliseconds)
+
+    def hold(self, session: Session) -> None:
+        """Keep ``session``, whose socket is connected, for as long as this host should live."""
+        self._keep_soon(session, self._held_milliseconds)
 
     def take(self, session: Session, held_by: str) -> None:
-        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
-        self._own.keep(session)
-        self._keep_soon(session, held_by)
+        """Hold ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
+        self._keep_soon(session, self._held_milliseconds, held_by)
 
-    def _keep_soon(self, session: Session, held_by: str) -> None:
+    def _keep_soon(self, session: Session, milliseconds: int, held_by: str = "") -> None:
+        self._own.keep(session)
         waiting = self._waiting.pop(session.pid, None)
         if isinstance(waiting, _Kept):
             # A session that is to be taken over is, in the state that it has by now.
             held_by = waiting.held_by or held_by
-        self._write_soon(session.pid, _Kept(session, held_by))
+        self._write_soon(session.pid, _Kept(session, held_by, milliseconds))
 
     def release(self, sid: str) -> None:
         """Take note that another host has taken over the session of the socket ``sid``."""
@@ -218,9 +228,8 @@ class RedisSessions:
         with self._redis.client.pipeline(transaction=False) as pipeline:
             for pid, written in some:
                 match written:
-                    case _Kept(session, held_by):
-                        text = _to_json(session)
-                        about = (session.host, text, self._milliseconds, held_by)
+                    case _Kept(session, held_by, milliseconds):
+                        about = (session.host, _to_json(session), milliseconds, held_by)
                         pipeline.eval(KEEP, 1, PREFIX + pid, *about)
                     case _LetGo(host):
                         pipeline.eval(LET_GO, 1, PREFIX + pid, host)
