@@ -8,6 +8,8 @@ from typing import TypeVar
 from redis import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from webapp import call_budget
+
 Result = TypeVar("Result")
 
 ANSWER_SECONDS = 0.1
@@ -45,12 +47,15 @@ class PromptRedis:
             retry=None,
         )
         self.client = Redis.from_pool(pool)
+        self._answer_seconds = answer_seconds
         self._meanwhile = meanwhile
         self._rest_seconds = rest_seconds
         self._rests_until = 0.0
         self._quiet_until = 0.0
         self.failures = 0
         """How often it was asked and did not answer."""
+        self.passed_over = 0
+        """How often it was not asked, as the call had waited for as long as it may."""
 
     def ask(self, call: Callable[[], Result], otherwise: Result) -> Result:
         """Return what ``call``, which uses ``client``, returns; ``otherwise`` without an answer."""
@@ -61,6 +66,22 @@ class PromptRedis:
         except RedisError as error:
             self._failed(error)
             return otherwise
+
+    def ask_in_call(self, call: Callable[[], Result], otherwise: Result) -> Result:
+        """As ``ask``, on the budget of the current call: ``otherwise`` where too little is left."""
+        if not self.has_time:
+            self.passed_over += 1
+            return otherwise
+        began = time.monotonic()
+        try:
+            return self.ask(call, otherwise)
+        finally:
+            call_budget.spend(time.monotonic() - began)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the current call may still wait for as long as an answer may take."""
+        return call_budget.seconds_left() >= self._answer_seconds
 
     def close(self) -> None:
         """Disconnect."""
