@@ -12,11 +12,14 @@ from tests.recovery.conftest import EVENT
 from tests.recovery.returning import Returning
 from tests.services.herald import wait_until
 from tests.services.redis_server import RedisServer
+from webapp.hosts.entry import GoneEntry, header_of
+from webapp.hosts.host_stream import EVENTS
 from webapp.realtime.redis_sessions import PREFIX
 
 FROZEN_SECONDS = 0.3
 CLIENTS = 20
 RECOVERY_SECONDS = 12
+CONNECTIONS = 300
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,20 @@ def test_a_host_that_has_not_heard_of_all(two: Fleet, redis: RedisServer) -> Non
         assert asking.exists(PREFIX + pid)
         client.pid, client.offset = pid, offset
         assert client.come().recovered
+
+
+def test_many_hosts_come_and_go_meanwhile(two: Fleet, redis: RedisServer) -> None:
+    """Each connection of a host to Redis begins an epoch: a fleet is rolled out, a line flaps."""
+    with clients_at_first(two, redis, 1) as (client,), Redis.from_url(redis.url) as asking:
+        for number in range(CONNECTIONS):
+            ((last, _),) = asking.xrevrange(EVENTS, count=1)
+            epoch = f"{number:012x}-{last.decode()}"
+            asking.set("{herald}:epoch", epoch)
+            gone = header_of(GoneEntry(host=f"h{number}"))
+            asking.xadd(EVENTS, {"e": epoch, "h": gone, "p": ""})
+        publish(two.hosts[0], two.key, {"event": EVENT, "data": {"n": 2}, "room": "ours"})
+        assert client.come().recovered
+        assert client.read_to(2) == [1, 2]
 
 
 def test_a_host_is_killed(two: Fleet, redis: RedisServer) -> None:

@@ -34,7 +34,7 @@ TAKEN_OVER = "taken over: its client has come back by another connection"
 """Why a connection is ended that is not known to be dead yet."""
 
 PID_BYTES = 16
-MAX_WORD = 1_500
+MAX_WORD = 4_000
 """Characters of what a client sends for its pid and offset; ours have less."""
 
 KEPT_A_TURN = 200
