@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -10,16 +11,20 @@ from redis import Redis
 from tests.hosts.conftest import Fleet, fleet, publish, ready_of
 from tests.recovery.conftest import EVENT
 from tests.recovery.returning import Returning
-from tests.services.herald import wait_until
+from tests.services.herald import HeraldServer, wait_until
 from tests.services.redis_server import RedisServer
 from webapp.hosts.entry import GoneEntry, header_of
-from webapp.hosts.host_stream import EVENTS
 from webapp.realtime.redis_sessions import PREFIX
 
 FROZEN_SECONDS = 0.3
 CLIENTS = 20
 RECOVERY_SECONDS = 12
 CONNECTIONS = 300
+EVENTS = "{herald}:events"
+"""The stream of events, as it is called in Redis."""
+
+MOST_SECONDS = 3600
+OLD_ENTRIES = 300
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +131,22 @@ def test_many_hosts_come_and_go_meanwhile(two: Fleet, redis: RedisServer) -> Non
         publish(two.hosts[0], two.key, {"event": EVENT, "data": {"n": 2}, "room": "ours"})
         assert client.come().recovered
         assert client.read_to(2) == [1, 2]
+
+
+def test_who_may_be_away_for_an_hour(tmp_path: Path) -> None:
+    """The stream is kept for as long, for hosts that start meanwhile."""
+    with RedisServer() as redis, Redis.from_url(redis.url) as asking:
+        now, _ = asking.time()
+        ages = (3 * MOST_SECONDS, MOST_SECONDS)
+        for number, age in enumerate(age for age in ages for _ in range(OLD_ENTRIES)):
+            gone = header_of(GoneEntry(host=f"h{number}"))
+            asking.xadd(EVENTS, {"e": "e", "h": gone}, id=f"{(now - age) * 1000}-{number}")
+        with HeraldServer(
+            tmp_path, {"REDIS_URL": redis.url, "RECOVERY_SECONDS": str(MOST_SECONDS)}
+        ):
+            wait_until(lambda: asking.xlen(EVENTS) < 2 * OLD_ENTRIES, "what is too old to go")
+            kept = asking.xrange(EVENTS, min=(now - MOST_SECONDS) * 1000, max=(now - 60) * 1000)
+            assert len(kept) == OLD_ENTRIES
 
 
 def test_a_host_is_killed(two: Fleet, redis: RedisServer) -> None:
