@@ -33,6 +33,7 @@ from webapp.analytics.cli import make_analytics_cli
 from webapp.analytics.erasing import UserErasing
 from webapp.analytics.views import Analytics, make_analytics_blueprint
 from webapp.audit import AuditTrail
+from webapp.call_budget import CallBudget
 from webapp.collect.calls import PATHS as COLLECT_PATHS
 from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
@@ -217,7 +218,7 @@ def _build_app(settings: Settings) -> Flask:
 
 def _put_layers_around(app: Flask, settings: Settings, short: Mapping[str, Route]) -> None:
     """Have each call pass the WSGI layers; the last one named is the outermost."""
-    layers: WSGIApplication = ShortWay(app, short)
+    layers: WSGIApplication = CallBudget(ShortWay(app, short))
     layers = QueryKey(layers, COLLECT_PATHS)
     layers = Cors(layers, OriginCheck(settings.cors_origins, settings.public_url))
     layers = SecurityHeaders(layers)

@@ -155,6 +155,9 @@ class HostStream:
     fails raises ``RedisError``, within the time that the constants say.
     """
 
+    kept_seconds = KEPT_SECONDS
+    """How long the stream is to hold an event."""
+
     def __init__(self, url: str, host: str) -> None:
         self._inbox = inbox_of(host)
         self._number = f"{{herald}}:number:{host}"
@@ -201,9 +204,9 @@ class HostStream:
         return min(MAX_ENTRIES, max(LEAST_ENTRIES, fitting))
 
     def trim(self) -> None:
-        """Take out what is older than ``KEPT_SECONDS``, and what has been read of the inbox."""
+        """Take out what is older than ``kept_seconds``, and what has been read of the inbox."""
         self._is_unsure = True
-        self._trim([EVENTS], [KEPT_SECONDS])
+        self._trim([EVENTS], [self.kept_seconds])
         self._writing.xtrim(self._inbox, minid=_text(self._inbox_position), approximate=False)
         self._is_unsure = False
 
