@@ -10,6 +10,7 @@ import pytest
 
 from logger_lib import JsonValue
 from tests.hosts.conftest import SLACK, SLOWEST_POST, Fleet, fleet
+from tests.services.crowd import Crowd
 from tests.services.databases import temporary_postgresql
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
@@ -90,6 +91,24 @@ def post_through(hosts: Fleet, fault: Callable[[], None], end: Callable[[], None
 
 def _printed(seconds: Sequence[float]) -> str:
     return ", ".join(f"{1000 * each:.0f}" for each in seconds) + " ms"
+
+
+def test_a_large_event_before_it(two: Fleet) -> None:
+    """A host that cannot read for a while finds all of it in the stream still."""
+    here, there = two.hosts
+    with Crowd(there.port, 2, two.key) as crowd:
+        crowd.join("a", crowd.members)
+        large: JsonValue = {"event": "large", "data": {"text": "x" * 900_000}, "room": "nobody"}
+        assert here.post("/events", large, two.key).status_code == 202
+        os.kill(there.worker_pid, signal.SIGSTOP)
+        try:
+            assert here.post("/events/batch", {"events": ITEMS}, two.key).status_code == 202
+            wait_until(lambda: two.told(0)["waiting"] == 0, "all in the stream", 20)
+        finally:
+            os.kill(there.worker_pid, signal.SIGCONT)
+        crowd.wait_for_events(len(ITEMS), 20)
+    assert two.told(1)["missed"] == 0
+    two.await_all()
 
 
 def test_a_host_that_is_slow(two: Fleet, proxy: FaultProxy) -> None:

@@ -8,7 +8,7 @@ from tests.services.redis_server import RedisServer
 
 
 def test_a_start_while_redis_refuses_connections(tmp_path: Path) -> None:
-    """What is posted before the first contact goes to the stream then, and nothing is said twice."""
+    """What is posted before the first contact goes to the stream then; it is said once."""
     redis = RedisServer()
     with HeraldServer(tmp_path, {"REDIS_URL": redis.url}) as host:
         wait_until(lambda: hosts_of(host)["state"] == "out of reach", "the state")

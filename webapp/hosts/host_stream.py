@@ -33,10 +33,11 @@ READ_SECONDS = 1.0
 
 MAX_ENTRIES = 500_000
 MAX_BYTES = 256 * 1_048_576
-"""What the stream holds: the entries that it has been given last."""
+"""What the stream holds: the entries that it has been given last. Redis takes up to a fifth more
+memory for them."""
 
 OVERHEAD = 100
-"""Bytes that an entry takes there beside its fields' values."""
+"""Bytes that an entry counts for beside its fields' values."""
 
 KEPT_SECONDS = 600
 """How long it holds an event at least as it has room: so long may a host be away from Redis and
