@@ -25,6 +25,9 @@ from webapp.hosts.stream_scripts import (
 )
 from webapp.realtime.offsets import BEGINNING, Position
 
+SECONDS_A_MIB = 2.0
+"""How much longer it may take for each MiB of them: what a line of 4 Mbit/s needs."""
+
 WAIT_SECONDS = 0.5
 """How long a read waits for something new."""
 
@@ -148,6 +151,8 @@ class HostStream:
         # After a failure the next call has a new connection, which may be to another Redis.
         self._is_unsure = True
         append = Script(self._writing.client, APPEND)
+        size = sum(item.size for item in items) + sum(len(text) for _, text in replies)
+        self._writing.allow(ANSWER_SECONDS + SECONDS_A_MIB * size / 1_048_576)
         _, now_has = cast("tuple[bytes, int]", append(keys, told))
         self._is_unsure = False
         return Appended(now_has)

@@ -31,6 +31,13 @@ class RedisEnd:
             self._client = _connect(self._url, self._seconds)
         return self._client
 
+    def allow(self, seconds: float) -> None:
+        """Have the next answers take up to ``seconds``."""
+        connection = self.client.connection
+        if connection is not None:
+            connection.socket_timeout = seconds
+            connection.update_current_socket_timeout(seconds)
+
     def close(self) -> None:
         """Disconnect; the next call connects anew."""
         client, self._client = self._client, None
