@@ -202,15 +202,20 @@ class HostStream:
 
     def begin(self, seconds: float) -> Begun:
         """Have the reading begin ``seconds`` ago."""
-        now = self._reading.client.time()
-        since = (int((now[0] - seconds) * 1000), 0)
+        now = self.now()
+        since = (int(now - seconds * 1000), 0)
         self._position = max(since, self._taken_out())
         first = self._first_behind(self._position)
         if first is None:
             last = self._last_up_to(_END)
             self._position = BEGINNING if last is None else last.position
         epoch = self._next_epoch() if first is None else first.epoch
-        return Begun(epoch, self._position, now[0] * 1000 + now[1] // 1000)
+        return Begun(epoch, self._position, now)
+
+    def now(self) -> int:
+        """Return what the clock of Redis says, in milliseconds since 1970."""
+        seconds, microseconds = self._reading.client.time()
+        return seconds * 1000 + microseconds // 1000
 
     def _next_epoch(self) -> str:
         """Return the epoch in which the next entry will stand, unless another begins before."""
