@@ -308,7 +308,7 @@ def test_a_host_killed(three: Fleet, key: str) -> None:
                 f"a host killed: named for {listed:.1f} s, its sockets told of after {took:.1f} s"
             )
             assert left == {(LEFT, member.sid) for member in members}
-            assert took < DEAD_SECONDS
+            assert took < DEAD_SECONDS + 5 * SLACK
             assert sids_in(survivor, key, "a") == {here.sid}
     victim.start()
     three.await_all()
