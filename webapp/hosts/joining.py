@@ -81,7 +81,7 @@ class Hosts:
             seconds=self._history.seconds,
         )
         self.asking.line = line
-        link = HostLink(self._outbox, self._peers, self.fan_out, line)
+        link = HostLink(self._outbox, self._peers, self.fan_out, line, answers)
         background = [speaking.run, hearing.run, answers.run, self.asking.run]
         return Joined(link, answers, self.asking, self._stream, background)
 
