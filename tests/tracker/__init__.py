@@ -1,1 +1,1 @@
-"""Tests of who is there, and who joins and leaves."""
+"""Tests of the tracker: as it is sent, and in a real browser."""
