@@ -1,7 +1,7 @@
 """A Herald, a site of another origin with its tracker, and visitors in a real browser."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from logger_lib import JsonObject, JsonValue, uuid7
 from tests.services.chromium import chromium
 from tests.services.herald import HeraldServer, wait_until
-from tests.tracker.site import Site, tracked_page
+from tests.services.site import Site
 from webapp.access.scopes import Scope
 
 SECONDS = 20.0
@@ -104,6 +104,17 @@ def visit(browser: Browser) -> Iterator[Visit]:
     yield make
     for context in contexts:
         context.close()
+
+
+def tracked_page(herald: str, key: str, options: Mapping[str, str]) -> str:
+    """Return a page with the tracker of the Herald at ``herald`` in it."""
+    attributes = {"data-key": key, **options}
+    given = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return (
+        "<!doctype html><html lang=en><head><title>Shop</title>"
+        f'<script defer src="{herald}/herald.js"{given}></script></head>'
+        "<body><h1>Shop</h1></body></html>"
+    )
 
 
 @dataclass(frozen=True, slots=True)

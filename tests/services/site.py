@@ -1,11 +1,14 @@
-"""Somebody's site: pages of another origin than Herald's, which have its tracker in them."""
+"""Somebody's site: pages of another origin than Herald's."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from urllib.parse import urlsplit
+
+Answer: TypeAlias = tuple[str, bytes]
+"""The type of what is there, and its bytes."""
 
 IDLE_SECONDS = 1
 """How long a connection may say nothing: browsers open some that they may need."""
@@ -14,13 +17,13 @@ IDLE_SECONDS = 1
 class Site:
     """A site in a thread of its own; the ``with`` block ends it.
 
-    ``pages`` are its files by their path, and may be changed while it runs; any other path answers
-    with ``page``, so that each address of a single-page application is one.
+    ``answers`` say what is at some paths; any other one answers with ``page``, so that each address
+    of a single-page application is one. Both may be changed while it runs.
     """
 
     def __init__(self) -> None:
         self.page = "<!doctype html><title>empty</title>"
-        self.pages: dict[str, tuple[str, bytes]] = {}
+        self.answers: dict[str, Callable[[], Answer]] = {"/favicon.ico": _icon}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,11 +45,10 @@ class Site:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
-    def answer(self, path: str) -> tuple[str, bytes]:
+    def answer(self, path: str) -> Answer:
         """Return the type and the body of what is at ``path``."""
-        if path == "/favicon.ico":
-            return "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
-        return self.pages.get(path, ("text/html; charset=utf-8", self.page.encode()))
+        made = self.answers.get(path)
+        return made() if made else ("text/html; charset=utf-8", self.page.encode())
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -63,12 +65,5 @@ class Site:
         self._server.server_close()
 
 
-def tracked_page(herald: str, key: str, options: Mapping[str, str] | None = None) -> str:
-    """Return a page with the tracker of the Herald at ``herald`` in it."""
-    attributes = {"data-key": key, **(options or {})}
-    given = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return (
-        "<!doctype html><html lang=en><head><title>Shop</title>"
-        f'<script defer src="{herald}/herald.js"{given}></script></head>'
-        "<body><h1>Shop</h1></body></html>"
-    )
+def _icon() -> Answer:
+    return "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
