@@ -6,6 +6,12 @@ from tests.services.herald import HeraldServer
 from tests.tracker.conftest import Shop, Visit
 
 COLLECT = "**/collect?*"
+HIDING = """
+let state = 'visible';
+Object.defineProperty(document, 'visibilityState', {get: () => state});
+window.show = (now) => { state = now; document.dispatchEvent(new Event('visibilitychange')); };
+"""
+"""Makes ``show('hidden')`` and ``show('visible')``, as a visitor's turn to another tab would."""
 
 
 def cut(route: Route) -> None:
@@ -62,6 +68,27 @@ def test_a_page_that_is_left_while_herald_is_away(shop: Shop, visit: Visit) -> N
         (hit,) = shop.hits(event, 1)
         assert hit["url"] == shop.address("/first")
     assert visitor.run("localStorage.length") == 0
+
+
+def test_a_page_that_is_hidden(shop: Shop, visit: Visit) -> None:
+    """What waits is given to the browser; what cannot be sent then is taken up when it is shown."""
+    visitor = visit(HIDING)
+    visitor.go(shop.address())
+    visitor.wait_for_count("sent")
+    visitor.run("herald.track('hidden'); show('hidden')")
+    assert (visitor.count("waiting"), visitor.count("beaconed")) == (0, 1)
+    visitor.page.route(COLLECT, lambda route: route.abort("connectionrefused"))
+    visitor.run("show('visible'); herald.track('kept')")
+    visitor.wait_for_count("retries")
+    for _ in range(2):
+        visitor.run("show('hidden')")
+        assert visitor.count("waiting") == 0
+        visitor.run("show('visible')")
+        assert visitor.count("waiting") == 1
+    visitor.page.unroute(COLLECT)
+    visitor.wait_for_count("sent", 2)
+    assert len(shop.hits("kept", 1)) == len(shop.hits("hidden", 1)) == 1
+    assert visitor.count("beaconed") == 1
 
 
 def test_more_than_is_granted(shop: Shop, visit: Visit) -> None:

@@ -46,6 +46,20 @@ def test_a_single_page_application(shop: Shop, visit: Visit) -> None:
     assert visitor.complaints == []
 
 
+def test_pages_that_are_not_seen_when_they_load(shop: Shop, visit: Visit) -> None:
+    """One loaded ahead is viewed when it is shown; one that the browser kept, when it is again."""
+    ahead = "Object.defineProperty(document, 'prerendering', {value: !location.hash})"
+    visitor = visit(ahead)
+    visitor.go(shop.address("/ahead"))
+    assert visitor.count("waiting") == 0
+    visitor.run("document.dispatchEvent(new Event('prerenderingchange'))")
+    shop.hits("page_view", 1)
+    visitor.run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false}))")
+    assert visitor.count("waiting") == 0
+    visitor.run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    assert len(shop.hits("page_view", 2)) == 2
+
+
 def test_leaving(shop: Shop, visit: Visit) -> None:
     """What was told just before the page is left, or closed, is sent all the same."""
     visitor = visit()
