@@ -4,6 +4,7 @@ from playwright.sync_api import Route
 
 from tests.services.herald import HeraldServer
 from tests.tracker.conftest import Shop, Visit
+from webapp.access.scopes import Scope
 
 COLLECT = "**/collect?*"
 HIDING = """
@@ -53,7 +54,7 @@ def test_herald_is_away(shop: Shop, server: HeraldServer, visit: Visit) -> None:
 
 
 def test_a_page_that_is_left_while_herald_is_away(shop: Shop, visit: Visit) -> None:
-    """What it could not send is sent by the next page of the site, as its own."""
+    """What it could not send is sent by the next page that has the same key, as the first one's."""
     visitor = visit()
     visitor.context.route(COLLECT, lambda route: route.abort("connectionrefused"))
     visitor.go(shop.address("/first"))
@@ -62,6 +63,11 @@ def test_a_page_that_is_left_while_herald_is_away(shop: Shop, visit: Visit) -> N
     shop.open(auto="false")
     visitor.context.unroute(COLLECT)
     visitor.run("Object.defineProperty(navigator, 'onLine', {value: false})")
+    page, another = shop.site.page, shop.server.issue_key(Scope.COLLECT, app="another")
+    shop.site.page = page.replace(shop.key, another)
+    visitor.go(shop.address("/another"))
+    assert (visitor.run("localStorage.length"), visitor.count("waiting")) == (1, 0)
+    shop.site.page = page
     visitor.go(shop.address("/second"))
     visitor.wait_for_count("sent", 2)
     for event in ("page_view", "before"):

@@ -29,7 +29,6 @@
   // Routers tend to push an address and replace it at once, and to set the title last.
   const SETTLE_MS = 50;
 
-  const LEFT = "herald.left";
   const SESSION = "herald.session";
 
   // An element of that id would be found there, too.
@@ -38,6 +37,8 @@
   const script = known.find((each) => each && each.hasAttribute("data-key"));
   const option = (name) => (script && script.getAttribute("data-" + name)) || "";
   const key = option("key");
+  // Sites of one origin may have keys of different apps.
+  const LEFT = "herald.left." + key.slice(-8);
   const host = option("host") || (script && script.src ? new URL(".", script.src).href : "");
   const target = host.replace(/\/+$/, "") + "/collect?key=" + encodeURIComponent(key);
   const unwanted =
