@@ -109,6 +109,28 @@ def test_more_than_is_granted(shop: Shop, visit: Visit) -> None:
     assert sorted(str(hit["metadata"]) for hit in hits) == sorted(str({"n": n}) for n in range(12))
 
 
+def test_retry_after(shop: Shop, visit: Visit) -> None:
+    """Who says when to come again, a proxy for one, is not called before, nor by other events."""
+    said = {
+        "Retry-After": "2",
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": "Retry-After",
+    }
+    visitor = visit()
+    visitor.page.route(COLLECT, lambda route: route.fulfill(status=503, headers=said), times=1)
+    visitor.go(shop.address())
+    visitor.wait_for_count("retries")
+    visitor.run("for (let n = 0; n < 7; n++) herald.track('more', {n})")
+    visitor.wait_for_count("sent", 8)
+    times = visitor.run(
+        "performance.getEntriesByType('resource')"
+        ".filter(({name}) => name.includes('/collect')).map(({startTime}) => startTime)"
+    )
+    assert isinstance(times, list)
+    first, second = (float(str(at)) for at in times)
+    assert second - first >= 2000
+
+
 def test_a_queue_that_is_full(shop: Shop, visit: Visit) -> None:
     """No more than 500 hits wait, the newest; a hit that is too large does not get in."""
     visitor = visit()
