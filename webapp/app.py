@@ -39,7 +39,7 @@ from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
 from webapp.collect.deletion.set_aside import HitsSetAside
 from webapp.collect.live import LiveHits
-from webapp.collect.query_key import QueryKey
+from webapp.collect.query_key import QueryKey, is_from_query
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
 from webapp.destinations import first_reader, make_factories, spool_place
@@ -79,6 +79,7 @@ from webapp.settings import CannotStart, Settings
 from webapp.short_way import Route, ShortWay
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
+from webapp.tracker.views import make_tracker_blueprint
 from webapp.users.allowed import Allowed
 from webapp.users.cli import make_users_cli
 from webapp.users.current_user import CurrentUser
@@ -167,6 +168,7 @@ def _build_app(settings: Settings) -> Flask:
         spool=spool_place(settings),
         live=LiveHits(live),
     )
+    app.register_blueprint(make_tracker_blueprint())
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
@@ -220,7 +222,8 @@ def _put_layers_around(app: Flask, settings: Settings, short: Mapping[str, Route
     """Have each call pass the WSGI layers; the last one named is the outermost."""
     layers: WSGIApplication = CallBudget(ShortWay(app, short))
     layers = QueryKey(layers, COLLECT_PATHS)
-    layers = Cors(layers, OriginCheck(settings.cors_origins, settings.public_url))
+    origins = OriginCheck(settings.cors_origins, settings.public_url)
+    layers = Cors(layers, origins, is_open=is_from_query)
     layers = SecurityHeaders(layers)
     layers = TrustedProxies(layers, settings.trusted_proxies)
     app.wsgi_app = layers  # type: ignore[method-assign]  # as Flask documents middleware
