@@ -176,6 +176,7 @@ def _build_app(settings: Settings) -> Flask:
     presenting = make_presenting(app, rooms, access.gate, handlers, host=history.host, hosts=hosts)
     serving = Serving(
         settings=settings,
+        host=history.host,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
@@ -184,7 +185,9 @@ def _build_app(settings: Settings) -> Flask:
         events_logger=events_logger,
         server_logger=server_logger,
         answers=answers,
+        publisher=publisher,
         limits=limits,
+        refusals=refusals,
         clients=clients,
         analytics=analytics,
         database=access.database,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from logger_lib import JsonObject, Logger
+from logger_lib import Logger
 from webapp.drain import Buffer
+from webapp.metrics.recovery import RecoveryFigures
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.recovered_deliveries import RecoveredDeliveries
@@ -34,8 +35,7 @@ class Recovering:
     recovery: Recovery | None = None
     buffers: Sequence[Buffer] = ()
     background: Sequence[Callable[[], None]] = ()
-    told: Mapping[str, Callable[[], JsonObject]] = field(default_factory=dict)
-    """What is told beside whether Herald is ready."""
+    figures: RecoveryFigures | None = None
 
 
 def make_history(settings: Settings) -> History:
@@ -80,5 +80,5 @@ def make_recovering(
         recovery,
         [*buffers, deliveries],
         [watch.run] if sessions.outlives else [],
-        {"recovery": recovery.seen},
+        RecoveryFigures(recovery),
     )

@@ -116,6 +116,11 @@ class RateLimits:
         """Return what counts for ``kind``, for calls that do not come through Flask."""
         return self._meters.get(kind)
 
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many calls were not granted, by what is limited; without what is not."""
+        return {kind.value: meter.refused for kind, meter in self._meters.items()}
+
     def check_connect(self, address: str | None) -> None:
         """Count a socket that ``address`` opens; raises ``TooManyRequests`` where it may not."""
         meter = self._meters.get(Kind.CONNECT)

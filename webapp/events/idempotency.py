@@ -45,6 +45,11 @@ class IdempotentAnswers:
         self.replayed = 0
 
     @property
+    def size(self) -> int:
+        """About how many bytes the answers take that are kept here."""
+        return self._kept.size
+
+    @property
     def evicted(self) -> int:
         """How many answers were forgotten before their time, for want of room."""
         return self._kept.evicted

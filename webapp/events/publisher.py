@@ -59,6 +59,8 @@ class Publisher:
 
     def __init__(self, sockets: FanOut) -> None:
         self._sockets = sockets
+        self.published = 0
+        """How many events were taken here."""
 
     def publish(self, event: Event, logger: Logger) -> Receipt:
         """Deliver and log ``event``.
@@ -76,6 +78,7 @@ class Publisher:
         self._refuse_sids(event.rooms)
         event_id, now = uuid7(), datetime.now(UTC)
         handed_out = self._sockets.hand_out(event, event_id, now)
+        self.published += 1
         logger.log(
             event_record(
                 event.name,

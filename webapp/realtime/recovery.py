@@ -11,11 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 import eventlet
 
-from logger_lib import JsonObject, JsonValue
+from logger_lib import JsonValue
 from webapp.realtime.catch_up import CatchUp, Deliveries
 from webapp.realtime.history import History
 from webapp.realtime.members import Member, SocketOwner
@@ -43,6 +44,34 @@ KEPT_A_TURN = 200
 BEHIND_SECONDS = 1.0
 BEHIND_LOOK = 0.02
 """How long is waited until this host has heard of all that the client has; and the looks at it."""
+
+
+class Refusal(StrEnum):
+    """Why a client that comes back begins anew."""
+
+    UNKNOWN = "unknown session"
+    ANOTHERS = "another's session"
+    NO_OFFSET = "no offset"
+    TAKEN = "taken meanwhile"
+    TOO_OLD = "too old"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStatus:
+    """What is kept for who comes back, and what came of it since the process started."""
+
+    events: int
+    size: int
+    """Bytes that these take."""
+    events_given_up: int
+    sessions: int
+    sessions_given_up: int
+    recovered: int
+    refused: Mapping[Refusal, int]
+    given: int
+    """Events given to who came back."""
+    cut_off: int
+    """Clients ended while they caught up, as events went away before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +147,19 @@ class Recovery:
         """Say whether anybody may come back for an event of this app, here."""
         return self._wanted.is_wanted(app_id)
 
-    def seen(self) -> JsonObject:
-        """Return what is kept and what came of it, for who asks whether Herald is well."""
-        refused: JsonObject = {why: count for why, count in self.counts.items() if why != RECOVERED}
-        return {
-            "events": len(self._history),
-            "bytes": self._history.size,
-            "eventsGivenUp": self._history.given_up,
-            "sessions": self._sessions.kept,
-            "sessionsGivenUp": self._sessions.given_up,
-            "recovered": self.counts[RECOVERED],
-            "refused": refused,
-            "cutOff": self._catch_up.counts["cut off"],
-        }
+    def status(self) -> RecoveryStatus:
+        """Return what is kept, and what came of it."""
+        return RecoveryStatus(
+            events=len(self._history),
+            size=self._history.size,
+            events_given_up=self._history.given_up,
+            sessions=self._sessions.kept,
+            sessions_given_up=self._sessions.given_up,
+            recovered=self.counts[RECOVERED],
+            refused={why: self.counts[why] for why in Refusal},
+            given=self._catch_up.counts["given"],
+            cut_off=self._catch_up.counts["cut off"],
+        )
 
     def taken(self, sid: str) -> None:
         """End the socket ``sid``, whose client has come back on another host."""
@@ -174,7 +203,7 @@ class Recovery:
         held = self._here.get(wish.pid)
         session = self._sessions.find(wish.pid) if held is None else self._session_of(held)
         if session is None or session.claimant != claimant:
-            return self._refuse("unknown session" if session is None else "another's session")
+            return self._refuse(Refusal.UNKNOWN if session is None else Refusal.ANOTHERS)
         rooms = {
             room: joined
             for room, joined in session.rooms.items()
@@ -182,19 +211,19 @@ class Recovery:
         }
         offset = self._offset_of(session, wish)
         if offset is None:
-            return self._refuse("no offset")
+            return self._refuse(Refusal.NO_OFFSET)
         if not self._is_connected(member):
             return True
         if self._here.get(wish.pid) is not held:
-            return self._refuse("taken meanwhile")
+            return self._refuse(Refusal.TAKEN)
         if self._history.after(claimant.app_id, offset, 1) is None:
             self._sessions.forget(wish.pid)
-            return self._refuse("too old")
+            return self._refuse(Refusal.TOO_OLD)
         self._take(member, session, rooms, offset)
         self._catch_up.run(member, offset)
         return True
 
-    def _refuse(self, why: str) -> bool:
+    def _refuse(self, why: Refusal) -> bool:
         self.counts[why] += 1
         return False
 
