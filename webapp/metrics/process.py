@@ -1,7 +1,6 @@
 """Figures of the process: its loop, its HTTP, its memory, its version."""
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
@@ -9,16 +8,7 @@ from logger_lib import JsonObject
 from webapp.http.service import HttpService
 from webapp.metrics.families import Figures, counter, counters, gauge, histogram, info
 from webapp.metrics.loop_lag import LoopLag
-
-UNKNOWN = "unknown"
-
-
-def herald_version() -> str:
-    """Return Herald's version, where it was installed with one."""
-    try:
-        return version("herald")
-    except PackageNotFoundError:
-        return UNKNOWN
+from webapp.version import VERSION
 
 
 class LoopFigures:
@@ -49,7 +39,6 @@ class ProcessFigures:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._version = herald_version()
         self._python = ".".join(map(str, sys.version_info[:3]))
         # Of our own: the one that the library has by itself belongs to everybody in the process.
         self._registry = CollectorRegistry(auto_describe=False)
@@ -58,14 +47,14 @@ class ProcessFigures:
 
     def seen(self) -> JsonObject:
         """Return which process this is, for who asks whether Herald is well."""
-        return {"host": self._host, "version": self._version}
+        return {"host": self._host}
 
     def collect(self) -> Figures:
         """Return the figures."""
         yield info(
             "herald_build",
             "What runs here; host is what the others and /health/ready call this process.",
-            {"version": self._version, "python": self._python, "host": self._host},
+            {"version": VERSION, "python": self._python, "host": self._host},
         )
         yield from self._registry.collect()
 
