@@ -46,7 +46,7 @@ class HostFigures:
             "herald_hosts_state",
             "1 for the state of the line to the others.",
             "state",
-            {name: float(name == status.state) for name in type(status).STATES},
+            {name.replace(" ", "_"): name == status.state for name in type(status).STATES},
         )
         yield gauge(
             "herald_hosts_redis_up",

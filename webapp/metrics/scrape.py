@@ -15,6 +15,9 @@ from webapp.shared_figures import SharedFigures
 TELL_SECONDS = 2.0
 """How often each of several workers tells the others its figures."""
 
+FAMILIES_A_TURN = 20
+"""How many families are made text of before others get their turn."""
+
 WORKER = "worker"
 """The label that all figures have: the number of the process among those behind the port."""
 
@@ -52,8 +55,12 @@ class Scrape:
         if self._shared is not None:
             for place, (age, told) in self._shared.told(but=self._place).items():
                 ages[str(place)] = age
+                time.sleep(0)
                 self._add_told(families, str(place), orjson.loads(told))
-        yield from families.values()
+        for number, family in enumerate(families.values(), 1):
+            if not number % FAMILIES_A_TURN:
+                time.sleep(0)
+            yield family
         yield gauges(
             "herald_worker_told_seconds",
             "How old the figures of each process behind this port are.",
