@@ -369,13 +369,16 @@ def test_the_web_process_tells_of_redis_and_the_worker(home: Path, server: Redis
         ready = f"{herald.url}/health/ready"
         wait_until(lambda: requests.get(ready, timeout=10).ok, "having joined the other hosts")
         told = requests.get(ready, timeout=10).json()["collect"]
-        assert told.items() >= {
-            "redis": "ok",
-            "worker": "ok",
-            "waitingHits": 0,
-            "oldestSeconds": 0.0,
-            "deadLetters": 0,
-        }.items()
+        assert (
+            told.items()
+            >= {
+                "redis": "ok",
+                "worker": "ok",
+                "waitingHits": 0,
+                "oldestSeconds": 0.0,
+                "deadLetters": 0,
+            }.items()
+        )
 
 
 def test_it_needs_a_redis(tmp_path: Path) -> None:

@@ -95,9 +95,11 @@ def test_figures_of_all(three: HeraldServer) -> None:
     killed = three.worker_pids()[0]
     os.kill(killed, signal.SIGKILL)
     wait_until(
-        lambda: killed not in three.worker_pids()
-        and len(three.worker_pids()) == WORKERS
-        and Scraped.of(three).labels("herald_build_info", WORKER) == places,
+        lambda: (
+            killed not in three.worker_pids()
+            and len(three.worker_pids()) == WORKERS
+            and Scraped.of(three).labels("herald_build_info", WORKER) == places
+        ),
         "another one at the same place",
         BOOT_SECONDS,
     )
