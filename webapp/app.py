@@ -371,6 +371,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},
         redis_url=settings.redis_url,
         caller=caller,
+        own_tokens={"metrics"},
     )
 
 

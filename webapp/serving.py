@@ -87,7 +87,8 @@ class Serving:
         if self.joined is not None:
             ready |= self.joined.ready
         app.register_blueprint(make_health_blueprint(ready, parts))
-        app.register_blueprint(make_metrics_blueprint(scrape, self.settings.metrics_token))
+        metrics_token, check_guess = self.settings.metrics_token, self.limits.check_key
+        app.register_blueprint(make_metrics_blueprint(scrape, metrics_token, check_guess))
 
     def _start(self, background: Sequence[Callable[[], None]]) -> Start:
         links = self.sign_in.links

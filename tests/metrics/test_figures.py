@@ -15,6 +15,7 @@ from webapp.access.scopes import Scope
 TOKEN = "a-token-of-prometheus"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 EVENT_BYTES = 65_536
+GUESSES = 20
 MOST_EVENTS = 400
 """The kernel keeps some MiB for a socket before anything waits."""
 
@@ -33,6 +34,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraldServer]
         "EVENT_LOGGERS": "sql,mongodb",
         "SOCKET_QUEUE_BYTES": "1024",
         "METRICS_TOKEN": TOKEN,
+        "RATE_LIMIT_REFUSED": f"{GUESSES}/hour",
     }
     with HeraldServer(tmp_path_factory.mktemp("troubled"), environ) as server:
         yield server
@@ -187,3 +189,16 @@ def test_a_client_that_does_not_read(troubled: HeraldServer) -> None:
                 break
     assert grown.of("herald_socket_disconnects_total", reason="slow") == 1
     assert grown.of("herald_socket_disconnects_total", reason="flood") == 0
+
+
+def test_who_guesses(troubled: HeraldServer) -> None:
+    """Guesses are limited as bad keys are; who brings the token reads on from the same address."""
+
+    def guess() -> int:
+        headers = {"Authorization": "Bearer a-guess-of-somebody"}
+        answer = requests.get(f"{troubled.url}/metrics", headers=headers, timeout=READ_SECONDS)
+        return answer.status_code
+
+    answers = [guess() for _ in range(GUESSES + 1)]
+    assert answers[-1] == 429
+    assert Scraped.of(troubled, **BEARER).value("herald_rate_limit_refused_total") >= 1

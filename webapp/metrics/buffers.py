@@ -1,6 +1,7 @@
 """Figures of what is on its way to a destination: records by logger, and hits."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from prometheus_client.metrics_core import Metric
@@ -9,6 +10,9 @@ from logger_lib import BufferState, Counters, Durations, JsonObject, LoggerFacto
 from webapp.collect.collector import Collector
 from webapp.collect.stream.lag_watch import LagWatch
 from webapp.metrics.families import Figures, counter, counters, gauge, gauges, histogram, histograms
+
+UNKNOWN = "unknown"
+"""The state of a logger whose factory does not tell it."""
 
 Numbers = Mapping[str, float]
 """By logger."""
@@ -86,15 +90,25 @@ class LoggerFigures:
 
     def seen(self) -> JsonObject:
         """Return how each logger is, for who asks whether Herald is well."""
+        found = self._read()
         return {
-            name: state_told(factory.state, factory.counters)
-            for name, factory in self._factories.items()
+            name: state_told(*found[name]) if name in found else {"state": UNKNOWN}
+            for name in self._factories
         }
+
+    def _read(self) -> Mapping[str, tuple[BufferState, Counters]]:
+        found: dict[str, tuple[BufferState, Counters]] = {}
+        for name, factory in self._factories.items():
+            # A third party's may raise anything; of the others is told all the same.
+            with suppress(Exception):
+                found[name] = factory.state, factory.counters
+        return found
 
     def collect(self) -> Figures:
         """Return the figures, each by logger."""
-        found = {name: factory.counters for name, factory in self._factories.items()}
-        states = {name: factory.state for name, factory in self._factories.items()}
+        read = self._read()
+        states = {name: state for name, (state, _) in read.items()}
+        found = {name: counted for name, (_, counted) in read.items()}
         yield _of_loggers("taken", "logged, or found in the spool", _each(found, _taken))
         for fate in _FATES:
             yield _of_loggers(fate.name, fate.tells, _each(found, fate.of))

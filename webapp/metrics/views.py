@@ -1,6 +1,8 @@
 """``GET /metrics``: the figures, in the form that Prometheus asks for."""
 
 import hmac
+from collections.abc import Callable
+from typing import TypeAlias
 
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import choose_encoder
@@ -12,15 +14,27 @@ from webapp.metrics.scrape import Scrape
 OPENMETRICS = "application/openmetrics-text"
 PLAIN = "text/plain"
 
+CheckGuess: TypeAlias = Callable[[str | None, str | None], None]
 
-def make_metrics_blueprint(scrape: Scrape, token: str | None) -> Blueprint:
-    """Return the blueprint; with a ``token`` the figures are for who brings it alone."""
+_REFUSAL = (
+    "/metrics needs the token of METRICS_TOKEN, as Authorization: Bearer <token>: Prometheus sends"
+    " it as its 'authorization: credentials'. No API key opens it."
+)
+
+
+def make_metrics_blueprint(scrape: Scrape, token: str | None, check_guess: CheckGuess) -> Blueprint:
+    """Return the blueprint; with a ``token`` the figures are for who brings it alone.
+
+    ``check_guess`` is given the address and the token of who brings another one, and raises
+    ``TooManyRequests`` where that was too often.
+    """
     blueprint = Blueprint("metrics", __name__)
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        if token is not None:
-            _check(token)
+        if token is not None and not _brings(token):
+            check_guess(request.remote_addr, presented_token(request.environ))
+            raise Unauthorized(_REFUSAL)
         # Not told the caller's own words: of versions and escapings there is one of each here.
         encode, content_type = choose_encoder(OPENMETRICS if _wants_openmetrics() else PLAIN)
         return Response(encode(scrape), content_type=content_type)
@@ -37,10 +51,6 @@ def _wants_openmetrics() -> bool:
     return False
 
 
-def _check(token: str) -> None:
+def _brings(token: str) -> bool:
     presented = presented_token(request.environ) or ""
-    if not hmac.compare_digest(presented.encode(), token.encode()):
-        raise Unauthorized(
-            "/metrics needs the token of METRICS_TOKEN, as Authorization: Bearer <token>:"
-            " Prometheus sends it as its 'authorization: credentials'. No API key opens it."
-        )
+    return hmac.compare_digest(presented.encode(), token.encode())
