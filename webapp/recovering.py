@@ -36,6 +36,8 @@ class Recovering:
     buffers: Sequence[Buffer] = ()
     background: Sequence[Callable[[], None]] = ()
     figures: RecoveryFigures | None = None
+    shared: RedisSessions | None = None
+    """Where sessions are kept for all hosts, if there are several."""
 
 
 def make_history(settings: Settings) -> History:
@@ -59,6 +61,7 @@ def make_recovering(
     if not settings.recovery_seconds:
         return Recovering()
     buffers: list[Buffer] = []
+    shared: RedisSessions | None = None
     sessions: SessionStore = MemorySessions(settings.recovery_seconds)
     if settings.redis_url:
         sessions = shared = RedisSessions(settings.redis_url, settings.recovery_seconds)
@@ -81,4 +84,5 @@ def make_recovering(
         [*buffers, deliveries],
         [watch.run] if sessions.outlives else [],
         RecoveryFigures(recovery),
+        shared,
     )

@@ -22,11 +22,13 @@ from webapp.events.idempotency import IdempotentAnswers
 from webapp.events.publisher import Publisher
 from webapp.health.views import make_health_blueprint
 from webapp.metrics.access import AccessFigures
+from webapp.metrics.analytics import AnalyticsFigures
 from webapp.metrics.buffers import LoggerFigures
 from webapp.metrics.families import Part
 from webapp.metrics.hosts import HostFigures
 from webapp.metrics.loop_lag import LoopLag
 from webapp.metrics.process import LoopFigures, ProcessFigures
+from webapp.metrics.redis import RedisFigures
 from webapp.metrics.scrape import Scrape
 from webapp.metrics.sockets import SocketFigures
 from webapp.metrics.views import make_metrics_blueprint
@@ -151,6 +153,7 @@ class Serving:
                 self.factories, lambda: self.events_logger.failed + self.server_logger.failed
             ),
             "collect": self.collecting.figures,
+            "analytics": AnalyticsFigures(self.analytics.analyst.cache),
             "access": AccessFigures(self.gate, self.limits, self.refusals),
             "presence": self.presenting.figures,
         }
@@ -158,4 +161,14 @@ class Serving:
             parts["recovery"] = self.recovering.figures
         if self.joined is not None:
             parts["hosts"] = HostFigures(self.joined.link)
+            parts["redis"] = RedisFigures(self.joined.link, self._redis_failures())
         return parts
+
+    def _redis_failures(self) -> Mapping[str, Callable[[], int]]:
+        sessions = self.recovering.shared
+        return {
+            "rate_limits": lambda: self.limits.windows.failures,
+            "idempotency": lambda: self.answers.failures,
+            "analytics": lambda: self.analytics.analyst.cache.failures,
+            "sessions": lambda: sessions.failures if sessions else 0,
+        }

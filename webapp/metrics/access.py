@@ -47,11 +47,6 @@ class AccessFigures:
             windows.evicted,
         )
         yield counter(
-            "herald_rate_limit_redis_failures_total",
-            "How often Redis did not count, and this process did alone.",
-            windows.failures,
-        )
-        yield counter(
             "herald_audit_left_out_total",
             "Refusals that the audit trail only counts, as there were too many.",
             self._refusals.left_out,

@@ -48,11 +48,6 @@ class HostFigures:
             "state",
             {name.replace(" ", "_"): name == status.state for name in type(status).STATES},
         )
-        yield gauge(
-            "herald_hosts_redis_up",
-            "1 where Redis has answered the last time.",
-            status.out_since is None,
-        )
         yield gauge("herald_hosts_waiting", "Events that wait for Redis.", status.waiting)
         yield gauge(
             "herald_hosts_outbox_bytes",
@@ -84,11 +79,6 @@ def _totals(status: HostStatus) -> Figures:
         "herald_hosts_appended_again_total",
         "Events appended again, as Redis had lost them.",
         status.again,
-    )
-    yield counter(
-        "herald_hosts_redis_failures_total",
-        "How often Redis did not answer in time, or refused.",
-        status.failures,
     )
     yield counter(
         "herald_hosts_malformed_total",
