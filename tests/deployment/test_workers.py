@@ -16,7 +16,7 @@ from tests.deployment.deployed import Deployed
 from tests.services.figures import Scraped
 from tests.services.herald import STOP_SECONDS, HeraldServer, wait_until
 from tests.services.redis_server import RedisServer
-from webapp.metrics.scrape import WORKER
+from webapp.metrics.scrape import TELL_SECONDS, WORKER
 
 WORKERS = 3
 SOCKETS = 300
@@ -93,6 +93,11 @@ def test_figures_of_all(three: HeraldServer) -> None:
             assert Scraped.of(three).labels("herald_build_info", WORKER) == places
     assert len(Scraped.of(three).labels("herald_build_info", "host")) == WORKERS
     killed = three.worker_pids()[0]
+    os.kill(killed, signal.SIGSTOP)
+    wait_until(
+        lambda: max(ages_of_figures(three)) > 2 * TELL_SECONDS, "the age of what it told", 30
+    )
+    assert Scraped.of(three).labels("herald_build_info", WORKER) == places, "nobody waits for it"
     os.kill(killed, signal.SIGKILL)
     wait_until(
         lambda: (
@@ -103,6 +108,12 @@ def test_figures_of_all(three: HeraldServer) -> None:
         "another one at the same place",
         BOOT_SECONDS,
     )
+
+
+def ages_of_figures(server: HeraldServer) -> list[float]:
+    """Return how old the figures of each worker are, in seconds."""
+    family = Scraped.of(server).families["herald_worker_told_seconds"]
+    return [sample.value for sample in family.samples]
 
 
 def sockets_by_worker(server: HeraldServer) -> float:

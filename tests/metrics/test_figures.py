@@ -1,6 +1,8 @@
 """What ``/metrics`` tells: read before and after something happens, on a real server."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import requests
@@ -175,6 +177,32 @@ def test_a_destination_that_is_down(troubled: HeraldServer) -> None:
     assert "since" in down
     assert "since" not in well
     assert down["spoolBytes"] == now.value("herald_logger_spool_bytes", logger="mongodb")
+
+
+def logger_state(server: HeraldServer, name: str) -> JsonObject:
+    """Return what ``/health/ready`` says of one logger."""
+    loggers = health_of(server)["loggers"]
+    assert isinstance(loggers, dict)
+    state = loggers[name]
+    assert isinstance(state, dict)
+    return state
+
+
+def test_a_destination_that_comes_back(troubled: HeraldServer) -> None:
+    """What waited on disk is counted as gone from there, and the logger is well again."""
+    grown = Growth(troubled, **BEARER)
+    body: JsonObject = {"event": "order.paid", "data": {"paymentId": "p-2"}}
+    with closing(sqlite3.connect(troubled.home / "herald.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert troubled.post("/events", body).status_code == 202
+        grown.wait_for("herald_logger_records_spooled_total", 1, logger="sql")
+        assert logger_state(troubled, "sql")["state"] in {"behind", "failing"}
+        other.execute("ROLLBACK")
+    grown.wait_for("herald_logger_records_replayed_total", 1, logger="sql")
+    wait_until(lambda: logger_state(troubled, "sql")["state"] == "ok", "the return", READ_SECONDS)
+    now = Scraped.of(troubled, **BEARER)
+    assert now.value("herald_logger_spool_bytes", logger="sql") == 0
+    assert now.value("herald_logger_records_dropped_total", logger="sql") == 0
 
 
 def test_a_client_that_does_not_read(troubled: HeraldServer) -> None:
