@@ -197,15 +197,19 @@ def _build_app(settings: Settings) -> Flask:
     )
     serving = Serving(
         settings=settings,
+        host=history.host,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
+        rooms=rooms,
         parting=parting,
         factories=factories,
         events_logger=events_logger,
         server_logger=server_logger,
         answers=answers,
+        publisher=publisher,
         limits=limits,
+        refusals=refusals,
         clients=clients,
         analytics=analytics,
         database=access.database,
@@ -375,6 +379,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},
         redis_url=settings.redis_url,
         caller=caller,
+        own_tokens={"metrics"},
     )
 
 

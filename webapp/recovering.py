@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from logger_lib import JsonObject, Logger
+from logger_lib import Logger
 from webapp.drain import Buffer
+from webapp.metrics.recovery import RecoveryFigures
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.recovered_deliveries import RecoveredDeliveries
@@ -33,8 +34,9 @@ class Recovering:
     recovery: Recovery | None = None
     buffers: Sequence[Buffer] = ()
     background: Sequence[Callable[[], None]] = ()
-    told: Mapping[str, Callable[[], JsonObject]] = field(default_factory=dict)
-    """What is told beside whether Herald is ready."""
+    figures: RecoveryFigures | None = None
+    shared: RedisSessions | None = None
+    """Where sessions are kept for all hosts, if there are several."""
 
 
 def make_history(settings: Settings) -> History:
@@ -69,6 +71,7 @@ def make_recovering(
     if not settings.recovery_seconds:
         return Recovering()
     buffers: list[Buffer] = []
+    shared: RedisSessions | None = None
     sessions: SessionStore = MemorySessions(settings.recovery_seconds)
     if settings.redis_url:
         sessions = shared = RedisSessions(
@@ -94,5 +97,6 @@ def make_recovering(
         recovery,
         [*buffers, deliveries],
         [watch.run] if sessions.outlives else [],
-        {"recovery": recovery.seen},
+        RecoveryFigures(recovery),
+        shared,
     )

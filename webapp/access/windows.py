@@ -92,6 +92,11 @@ class Windows(Storage):
         """How often Redis was asked and did not answer."""
         return self._shared.failures if self._shared is not None else 0
 
+    @property
+    def held(self) -> int:
+        """How many windows are in memory; some may be over."""
+        return sum(map(len, self._kinds.values()))
+
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` in the window of ``key``, which has ``expiry`` seconds; return all."""
         shared = self._shared.hit(key, expiry, amount) if self._shared is not None else None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from logger_lib import JsonObject, Logger
+from logger_lib import Logger
 from webapp.acknowledgement import Acknowledgement
 from webapp.hosts.answers import Answers
 from webapp.hosts.asking import Asking
@@ -107,11 +107,6 @@ class Joined:
     def ready(self) -> Mapping[str, Callable[[], None]]:
         """What has to be well for this host to be ready."""
         return {"hosts": self.link.check}
-
-    @property
-    def told(self) -> Mapping[str, Callable[[], JsonObject]]:
-        """What is told beside that."""
-        return {"hosts": self.link.seen}
 
     def flush(self, timeout: float) -> bool:
         """Have what waits appended within ``timeout`` seconds; say whether all is."""

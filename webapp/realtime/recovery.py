@@ -11,11 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 import eventlet
 
-from logger_lib import JsonObject, JsonValue
+from logger_lib import JsonValue
 from webapp.realtime.catch_up import CatchUp, Deliveries
 from webapp.realtime.history import History
 from webapp.realtime.members import Member, SocketOwner
@@ -45,6 +46,36 @@ BEHIND_LOOK = 0.02
 """How long is waited until this host has heard of all that the client has; and the looks at it."""
 
 
+class Refusal(StrEnum):
+    """Why a client that comes back begins anew."""
+
+    UNKNOWN = "unknown session"
+    ANOTHERS = "another's session"
+    NO_OFFSET = "no offset"
+    TAKEN = "taken meanwhile"
+    TOO_OLD = "too old"
+    BEHIND = "host is behind"
+    OUT_OF_REACH = "sessions out of reach"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStatus:
+    """What is kept for who comes back, and what came of it since the process started."""
+
+    events: int
+    size: int
+    """Bytes that these take."""
+    events_given_up: int
+    sessions: int
+    sessions_given_up: int
+    recovered: int
+    refused: Mapping[Refusal, int]
+    given: int
+    """Events given to who came back."""
+    cut_off: int
+    """Clients ended while they caught up, as events went away before them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a client says of recovery when it connects: it wants it, and maybe that it was here."""
@@ -67,7 +98,7 @@ def _word(value: JsonValue) -> str:
 class _BeginsAnew(Exception):
     """A client cannot be given all that it missed, and ``why``."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: Refusal) -> None:
         super().__init__(why)
         self.why = why
 
@@ -126,19 +157,19 @@ class Recovery:
         """Say whether anybody may come back for an event of this app, here."""
         return self._wanted.is_wanted(app_id)
 
-    def seen(self) -> JsonObject:
-        """Return what is kept and what came of it, for who asks whether Herald is well."""
-        refused: JsonObject = {why: count for why, count in self.counts.items() if why != RECOVERED}
-        return {
-            "events": len(self._history),
-            "bytes": self._history.size,
-            "eventsGivenUp": self._history.given_up,
-            "sessions": self._sessions.kept,
-            "sessionsGivenUp": self._sessions.given_up,
-            "recovered": self.counts[RECOVERED],
-            "refused": refused,
-            "cutOff": self._catch_up.counts["cut off"],
-        }
+    def status(self) -> RecoveryStatus:
+        """Return what is kept, and what came of it."""
+        return RecoveryStatus(
+            events=len(self._history),
+            size=self._history.size,
+            events_given_up=self._history.given_up,
+            sessions=self._sessions.kept,
+            sessions_given_up=self._sessions.given_up,
+            recovered=self.counts[RECOVERED],
+            refused={why: self.counts[why] for why in Refusal},
+            given=self._catch_up.counts["given"],
+            cut_off=self._catch_up.counts["cut off"],
+        )
 
     def taken(self, sid: str) -> None:
         """End the socket ``sid``, whose client has come back on another host."""
@@ -190,7 +221,7 @@ class Recovery:
             if not self._is_connected(member):
                 return True
             if self._here.get(wish.pid) is not held:
-                return self._refuse("taken meanwhile")
+                return self._refuse(Refusal.TAKEN)
             self._check_all_is_here(session, offset)
         except _BeginsAnew as anew:
             return self._refuse(anew.why)
@@ -203,14 +234,14 @@ class Recovery:
         try:
             session = self._sessions.find(pid) if held is None else self._session_of(held)
         except SessionsOutOfReach:
-            raise _BeginsAnew("sessions out of reach") from None
+            raise _BeginsAnew(Refusal.OUT_OF_REACH) from None
         if session is None:
-            raise _BeginsAnew("unknown session")
+            raise _BeginsAnew(Refusal.UNKNOWN)
         if session.claimant != Claimant.of(member.admitted):
-            raise _BeginsAnew("another's session")
+            raise _BeginsAnew(Refusal.ANOTHERS)
         return session
 
-    def _refuse(self, why: str) -> bool:
+    def _refuse(self, why: Refusal) -> bool:
         self.counts[why] += 1
         return False
 
@@ -219,9 +250,9 @@ class Recovery:
             return
         if self._history.is_ahead(offset):
             # Another host may have come so far, or this one on another try.
-            raise _BeginsAnew("host is behind")
+            raise _BeginsAnew(Refusal.BEHIND)
         self._sessions.forget(session.pid)
-        raise _BeginsAnew("too old")
+        raise _BeginsAnew(Refusal.TOO_OLD)
 
     def _take(
         self, member: Member, session: Session, rooms: Mapping[str, Offset], offset: Offset
@@ -253,7 +284,7 @@ class Recovery:
         if told is None or known is None:
             only = told or known
             if only is None:
-                raise _BeginsAnew("no offset")
+                raise _BeginsAnew(Refusal.NO_OFFSET)
             return self._await(only)
         if not self._history.knows(told.epoch) and told.position <= known.position:
             # It has heard nothing for long, and has answered pings.

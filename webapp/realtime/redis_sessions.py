@@ -115,6 +115,11 @@ class RedisSessions:
         return len(self._waiting)
 
     @property
+    def failures(self) -> int:
+        """How often Redis was asked and did not answer."""
+        return self._redis.failures
+
+    @property
     def kept(self) -> int:
         """How many this host knows without Redis, of sockets that are or were here."""
         return self._own.kept
