@@ -13,7 +13,7 @@ import io
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from logger_lib import LoggerGroup
+from logger_lib import JsonObject, LoggerGroup
 from logger_lib.destinations.memory import MemoryLoggerFactory
 from logger_lib.flask import init_app, register_blueprint
 from logger_lib.offload import inline
@@ -39,6 +39,7 @@ from webapp.events.acknowledgement import Acknowledgements
 from webapp.events.event import Event
 from webapp.events.fan_out import Delivered
 from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.live import LiveEvents
 from webapp.events.publisher import Publisher
 from webapp.events.short_way import PATH, PublishShortWay
 from webapp.events.views import make_events_blueprint
@@ -80,6 +81,24 @@ class Nobody:
         del event, event_id, at
         return Delivered(())
 
+    def is_anybody_in(self, app_id: str, room: str) -> bool:
+        """Say that nobody is."""
+        del app_id, room
+        return False
+
+    def deliver(
+        self,
+        app_id: str,
+        event: str,
+        data: JsonObject,
+        *,
+        rooms: Sequence[str],
+        excluded: Collection[str],
+    ) -> tuple[str, ...]:
+        """Show nothing to anybody."""
+        del app_id, event, data, rooms, excluded
+        return ()
+
 
 class OpenGate(Gate):
     """Lets everybody in as one and the same caller, and asks nothing."""
@@ -103,7 +122,8 @@ def publishing_app(gate: Gate) -> WSGIApplication:
     """Return an app that answers ``POST /events`` as Herald does, with ``gate`` in front."""
     app = Flask("bench", static_folder=None)
     init_app(app, {"memory": MemoryLoggerFactory()})
-    publisher = Publisher(Nobody())
+    nobody = Nobody()
+    publisher = Publisher(nobody, LiveEvents(nobody))
     acknowledgements = Acknowledgements(EventAck.QUEUED)
     blueprint = make_events_blueprint(publisher, gate, IdempotentAnswers(), acknowledgements)
     logger: LoggerGroup = register_blueprint(app, blueprint, loggers=("memory",))

@@ -44,6 +44,8 @@ from webapp.collect.policy_views import make_policy_blueprint
 from webapp.collect.query_key import QueryKey
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
+from webapp.console.assets import Assets
+from webapp.console.views import make_assets_blueprint, make_page_blueprint
 from webapp.destinations import first_reader, make_factories, spool_place
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
@@ -52,6 +54,7 @@ from webapp.events.cli import make_events_cli
 from webapp.events.cursor import Cursors
 from webapp.events.event_log import EventLog
 from webapp.events.idempotency import KEPT_SECONDS, IdempotentAnswers
+from webapp.events.live import LiveEvents
 from webapp.events.publisher import Publisher
 from webapp.events.reading import make_reading_blueprint
 from webapp.events.shared_answers import SharedAnswers
@@ -60,7 +63,7 @@ from webapp.events.short_way import PublishShortWay
 from webapp.events.views import events_in_call, make_events_blueprint
 from webapp.http_errors import register_error_handlers
 from webapp.json_body import MAX_BODY_BYTES
-from webapp.names import HITS_ROOM
+from webapp.names import LIVE_ROOMS
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
 from webapp.presenting import make_presenting
@@ -68,6 +71,7 @@ from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.history import History
 from webapp.realtime.keeping import KeepingFanOut
+from webapp.realtime.parting import Parting
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering, make_history, make_recovering
@@ -136,7 +140,8 @@ def _build_app(settings: Settings) -> Flask:
     answers = _make_answers(settings)
     history = make_history(settings)
     local, hosts = KeepingFanOut(rooms, history), _make_hosts(settings, rooms, history)
-    publisher = Publisher(hosts.fan_out if hosts else local)
+    live = hosts.live if hosts else rooms
+    publisher = Publisher(hosts.fan_out if hosts else local, LiveEvents(live))
     acknowledgements = Acknowledgements(settings.event_ack)
     events = make_events_blueprint(publisher, access.gate, answers, acknowledgements)
     events_logger = register_blueprint(app, events, loggers=settings.event_loggers)
@@ -163,7 +168,7 @@ def _build_app(settings: Settings) -> Flask:
         gate=access.gate,
         limits=limits,
         spool=spool_place(settings),
-        live=LiveHits(hosts.live if hosts else rooms),
+        live=LiveHits(live),
     )
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
@@ -173,13 +178,23 @@ def _build_app(settings: Settings) -> Flask:
     _register_owners_blueprints(app, access, sign_in, collecting.policies)
     shell = AuditTrail(_shell_logger(factories))
     _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
-    presenting = make_presenting(app, rooms, access.gate, handlers, host=history.host, hosts=hosts)
+    parting = Parting(rooms)
+    presenting = make_presenting(
+        app,
+        rooms,
+        access.gate,
+        handlers,
+        parting=parting,
+        audit=trail,
+        host=history.host,
+        hosts=hosts,
+    )
     serving = Serving(
         settings=settings,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
-        rooms=rooms,
+        parting=parting,
         factories=factories,
         events_logger=events_logger,
         server_logger=server_logger,
@@ -286,6 +301,9 @@ def _register_owners_blueprints(
     app.register_blueprint(make_users_blueprint(sign_in))
     app.register_blueprint(make_owner_blueprint(owning))
     app.register_blueprint(make_policy_blueprint(owning, policies))
+    assets = Assets()
+    app.register_blueprint(make_page_blueprint(assets, sign_in.current))
+    app.register_blueprint(make_assets_blueprint(assets))
 
 
 def _make_analytics(
@@ -327,7 +345,7 @@ def _make_hosts(settings: Settings, rooms: RoomManager, history: History) -> "Ho
         return None
     from webapp.hosts.joining import Hosts
 
-    return Hosts(settings.redis_url, rooms, history, HITS_ROOM)
+    return Hosts(settings.redis_url, rooms, history, LIVE_ROOMS)
 
 
 def _join(
@@ -363,6 +381,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
             "event_log": Kind.READ,
             "analytics": Kind.READ,
             "rooms": Kind.READ,
+            "console": Kind.READ,
             "tokens": Kind.TOKENS,
         },
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},

@@ -23,6 +23,7 @@ class Action(StrEnum):
     KEY_ISSUED = "audit.key_issued"
     KEY_REVOKED = "audit.key_revoked"
     TOKEN_ISSUED = "audit.token_issued"  # noqa: S105  a name
+    SOCKET_ENDED = "audit.socket_ended"
     USER_ERASED = "audit.user_erased"
     CALL_REFUSED = "audit.call_refused"
 

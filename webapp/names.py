@@ -23,6 +23,12 @@ OWN = "herald:"
 HITS_ROOM = f"{OWN}hits"
 """The room in which an app's hits are shown as they come, to who may read them."""
 
+EVENTS_ROOM = f"{OWN}events"
+"""The room in which an app's events are shown as they are published, to who may read them."""
+
+LIVE_ROOMS = (HITS_ROOM, EVENTS_ROOM)
+"""The rooms in which what happens in an app is shown, of which other hosts are told."""
+
 PRESENCE = f"{OWN}presence:"
 """Before a room's name: the room in which is told who joins and leaves that one."""
 

@@ -10,11 +10,14 @@ from flask import Flask
 
 from logger_lib import JsonObject
 from webapp.access.gate import Gate
+from webapp.audit import AuditTrail
 from webapp.presence.census import Census
 from webapp.presence.elsewhere import WatchedElsewhere
+from webapp.presence.ending import Ending
 from webapp.presence.views import make_presence_blueprint
 from webapp.presence.watching import Watching
 from webapp.realtime.handlers import SocketHandlers
+from webapp.realtime.parting import Parting
 from webapp.realtime.rooms import RoomManager
 
 if TYPE_CHECKING:
@@ -35,14 +38,17 @@ def make_presenting(
     gate: Gate,
     handlers: SocketHandlers,
     *,
+    parting: Parting,
+    audit: AuditTrail,
     host: str,
     hosts: Hosts | None,
 ) -> Presenting:
-    """Have ``app`` tell who is there, on ``host`` and all others."""
+    """Have ``app`` tell who is there, on ``host`` and all others, and end sockets there."""
     watching = Watching(host, rooms)
     handlers.check_watch = watching.check
-    census = Census(host, rooms, hosts.asking if hosts else None)
-    app.register_blueprint(make_presence_blueprint(census, gate))
+    others = hosts.asking if hosts else None
+    census, ending = Census(host, rooms, others), Ending(parting, others)
+    app.register_blueprint(make_presence_blueprint(census, ending, gate, audit))
 
     def seen() -> JsonObject:
         return {"watchers": watching.watchers, "questions": census.questions}
@@ -51,7 +57,12 @@ def make_presenting(
         return Presenting([], {"presence": seen})
     elsewhere = WatchedElsewhere(watching, hosts.asking)
     asking = hosts.asking
-    asking.answer = census.answer
+
+    def answer(question: JsonObject) -> JsonObject:
+        asked = ending.answer if ending.is_asked(question) else census.answer
+        return asked(question)
+
+    asking.answer = answer
     asking.hear = elsewhere.hear
 
     def seen_of_all() -> JsonObject:

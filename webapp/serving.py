@@ -23,7 +23,6 @@ from webapp.presenting import Presenting
 from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.parting import Parting
 from webapp.realtime.revocation import RevocationWatch
-from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering
 from webapp.settings import Settings
@@ -44,7 +43,7 @@ class Serving:
     keys: ApiKeys
     gate: Gate
     sign_in: SignIn
-    rooms: RoomManager
+    parting: Parting
     factories: Mapping[str, LoggerFactory]
     events_logger: LoggerGroup
     server_logger: LoggerGroup
@@ -83,10 +82,9 @@ class Serving:
 
     def _background(self) -> Sequence[Callable[[], None]]:
         """Return what runs in green threads of its own."""
-        parting = Parting(self.rooms)
         return [
-            RevocationWatch(parting, self.gate.revoked_among, self.server_logger).run,
-            ExpiryWatch(parting, self.server_logger).run,
+            RevocationWatch(self.parting, self.gate.revoked_among, self.server_logger).run,
+            ExpiryWatch(self.parting, self.server_logger).run,
             *log_retention(self.settings, self.factories.values()),
             *self.collecting.background,
             *(self.joined.background if self.joined else []),

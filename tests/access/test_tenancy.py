@@ -22,6 +22,8 @@ TENANTLESS = {
     "GET /auth/login.js": "is the same for everybody",
     "POST /auth/login": "takes a link's token, which nobody can guess",
     "POST /auth/logout": "ends the caller's own session",
+    "GET /": "is one page for everybody who is signed in",
+    "GET /console/<path:name>": "serves the files of that page",
 }
 
 
@@ -143,6 +145,27 @@ def see_who_is_there(world: World) -> None:
         world.attempt("herald:presence of the first one's rooms", let_through=heard != [])
 
 
+def list_sockets(world: World) -> None:
+    """List the first one's sockets."""
+    first, second = world.first, world.second
+    for query in ("", "?limit=1000", f"?app={first.app_id}", f"?after={world.sids[0][:-1]}"):
+        answer = second.call("GET", f"/sockets{query}")
+        world.attack(f"GET /sockets{query}", answer)
+        told = str(answer.json().get("sockets"))
+        is_told = any(secret in told for secret in (*world.secrets, *world.sids))
+        world.attempt(f"GET /sockets{query}, its sockets", let_through=is_told)
+
+
+def end_sockets(world: World) -> None:
+    """End the first one's sockets, which go on to be connected."""
+    for sid in world.sids:
+        answer = world.second.call("DELETE", f"/sockets/{sid}")
+        world.attempt("DELETE /sockets/{sid}", let_through=answer.status_code != 404)
+    connected = world.first.call("GET", "/sockets").json()["sockets"]
+    still = {each["sid"] for each in connected} >= {*world.sids}
+    world.attempt("the end of the first one's sockets", let_through=not still)
+
+
 def issue_token(world: World) -> None:
     """Get a room token for the first tenant's rooms, or by its room token."""
     first, second = world.first, world.second
@@ -261,6 +284,8 @@ ENDPOINTS: dict[str, Callable[[World], None]] = {
     "GET /events/<uuid:event_id>": find,
     "GET /rooms": see_who_is_there,
     "GET /rooms/<room:room>/sockets": see_who_is_there,
+    "GET /sockets": list_sockets,
+    "DELETE /sockets/<sid>": end_sockets,
     "POST /tokens": issue_token,
     "GET /auth/profile": look_around,
     "GET /auth/apps": look_around,

@@ -65,7 +65,7 @@ def put(outbox: Outbox, packet: str = '2["x",{}]') -> OwnEvent:
     [
         event(7),
         LiveEntry(host="h", app_id="app", rooms=("a",), packet='2["x",{}]'),
-        AliveEntry(host="h", beat=3, watched=frozenset({"app"})),
+        AliveEntry(host="h", beat=3, watched=frozenset({("app", "herald:hits")})),
         AliveEntry(host="h", beat=3, watched=None),
         GoneEntry(host="h"),
         TakenEntry(host="h", sid="s"),
@@ -235,10 +235,11 @@ def test_a_host_is_waited_for_as_long_as_it_is_heard_of() -> None:
     clock = Clock()
     peers = Peers("here", clock)
     peers.alive("here", frozenset())
-    peers.alive("there", frozenset({"app"}))
+    peers.alive("there", frozenset({("app", "herald:hits")}))
     assert peers.names == peers.prompt() == {"there"}
-    assert peers.watches("app")
-    assert not peers.watches("other")
+    assert peers.watches("app", "herald:hits")
+    assert not peers.watches("app", "herald:events")
+    assert not peers.watches("other", "herald:hits")
     clock.now += 6
     assert peers.names == {"there"}
     assert not peers.prompt()
@@ -291,7 +292,7 @@ def test_an_old_heartbeat_wakes_no_dead_host() -> None:
     peers.alive("late", None, age=6.0)
     assert peers.names == {"late"}
     assert not peers.prompt()
-    assert peers.watches("any")
+    assert peers.watches("any", "herald:events")
 
 
 def test_who_has_ended_is_not_heard_of_again() -> None:

@@ -7,6 +7,7 @@ from logger_lib import Logger, delivery_record, event_record, uuid7
 from webapp.errors import ValidationFailed
 from webapp.events.event import Event, Receipt
 from webapp.events.fan_out import FanOut, HandedOut, Patience
+from webapp.events.live import LiveEvents
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Publishing:
     at: datetime
     handed_out: HandedOut
     logger: Logger
+    live: LiveEvents
     here: int | None = None
     """How many sockets of this host have got it, once that is logged."""
 
@@ -36,10 +38,15 @@ class Publishing:
         return self.here
 
     def receipt(self, patience: Patience) -> Receipt:
-        """Return whom it has reached, when other hosts have said so or at ``patience``'s end."""
+        """Return whom it has reached, when other hosts have said so or at ``patience``'s end.
+
+        Then it is shown to who watches the app's events.
+        """
         here = self.deliver(patience)
         recipients, unreached = self.handed_out.elsewhere(patience)
-        return Receipt(self.event_id, self.event, here + recipients, unreached)
+        receipt = Receipt(self.event_id, self.event, here + recipients, unreached)
+        self.live.show(receipt, self.at)
+        return receipt
 
     def _log(self, sids: tuple[str, ...]) -> None:
         self.logger.log(
@@ -55,10 +62,11 @@ class Publishing:
 
 
 class Publisher:
-    """Hands events to the sockets, and to the log."""
+    """Hands events to the sockets, to the log, and to who watches them."""
 
-    def __init__(self, sockets: FanOut) -> None:
+    def __init__(self, sockets: FanOut, live: LiveEvents) -> None:
         self._sockets = sockets
+        self._live = live
 
     def publish(self, event: Event, logger: Logger) -> Receipt:
         """Deliver and log ``event``.
@@ -86,7 +94,7 @@ class Publisher:
                 rooms=event.rooms,
             )
         )
-        return Publishing(event, event_id, now, handed_out, logger)
+        return Publishing(event, event_id, now, handed_out, logger, self._live)
 
     def _refuse_sids(self, rooms: tuple[str, ...]) -> None:
         for room in rooms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
@@ -10,6 +10,9 @@ from typing import TypeAlias, cast
 import orjson
 
 from logger_lib import JsonObject, JsonValue
+
+AppRoom: TypeAlias = tuple[str, str]
+"""An app and a room of it."""
 
 
 class MalformedEntry(ValueError):
@@ -51,8 +54,8 @@ class AliveEntry:
     host: str
     beat: int
     """How many there were before this one."""
-    watched: frozenset[str] | None
-    """The apps whose hits somebody watches there; ``None``: too many to be told."""
+    watched: frozenset[AppRoom] | None
+    """Where somebody watches what is shown live; ``None``: too many to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ def header_of(entry: Entry) -> bytes:
         case LiveEntry():
             told = {"k": "live", "host": entry.host, "app": entry.app_id, "rooms": [*entry.rooms]}
         case AliveEntry():
-            watched: list[JsonValue] = [*sorted(entry.watched or ())]
+            watched: list[JsonValue] = [[*at] for at in sorted(entry.watched or ())]
             told = {"k": "alive", "host": entry.host, "n": entry.beat, "watched": watched}
             told["all"] = entry.watched is None
         case GoneEntry():
@@ -159,7 +162,7 @@ def _live(told: JsonObject, packet: str) -> Entry:
 
 def _alive(told: JsonObject, packet: str) -> Entry:
     del packet
-    watched = None if told["all"] else frozenset(_texts(told, "watched"))
+    watched = None if told["all"] else frozenset(_app_rooms(told["watched"]))
     return AliveEntry(host=_text(told, "host"), beat=_number(told, "n"), watched=watched)
 
 
@@ -257,6 +260,15 @@ def _object(told: JsonObject, key: str) -> JsonObject:
     if not isinstance(value, dict):
         raise MalformedEntry(f"{key} is no object")
     return value
+
+
+def _app_rooms(told: JsonValue) -> Iterable[AppRoom]:
+    for each in told if isinstance(told, list) else ():
+        match each:
+            case [str(app_id), str(room)]:
+                yield app_id, room
+            case _:
+                raise MalformedEntry("not a room of an app")
 
 
 def _texts(told: JsonObject, key: str) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from logger_lib import JsonObject, Logger
 from webapp.acknowledgement import Acknowledgement
 from webapp.hosts.answers import Answers
 from webapp.hosts.asking import Asking
-from webapp.hosts.entry import TakenEntry
+from webapp.hosts.entry import AppRoom, TakenEntry
 from webapp.hosts.fan_out import HostFanOut
 from webapp.hosts.hearing import Hearers, Hearing
 from webapp.hosts.host_stream import HostStream
@@ -23,20 +23,23 @@ from webapp.realtime.history import History
 from webapp.realtime.rooms import RoomManager
 
 MAX_WATCHED = 200
-"""Of how many apps a host tells that their hits are watched; of more it says that all may be."""
+"""Of how many rooms a host tells that apps are watched in them; of more it says that all may be."""
 
 
 class Hosts:
     """What this host has of the others: its own end of the line.
 
-    ``history`` is that of this host and names it; ``url`` is that of the Redis of all.
+    ``history`` is that of this host and names it; ``url`` is that of the Redis of all. What
+    is shown in ``live_rooms`` is shown on all hosts on which somebody is in them.
     """
 
-    def __init__(self, url: str, rooms: RoomManager, history: History, watched_room: str) -> None:
+    def __init__(
+        self, url: str, rooms: RoomManager, history: History, live_rooms: Collection[str]
+    ) -> None:
         host = history.host
         self._rooms = rooms
         self._history = history
-        self._watched_room = watched_room
+        self._live_rooms = live_rooms
         self._outbox, self._peers = Outbox(host), Peers(host)
         self._stream = HostStream(url, host)
         self.fan_out = HostFanOut(host, rooms, history, self._outbox, self._peers)
@@ -79,9 +82,11 @@ class Hosts:
         background = [speaking.run, hearing.run, answers.run, self.asking.run]
         return Joined(link, answers, self.asking, self._stream, background)
 
-    def _watched(self) -> frozenset[str] | None:
-        apps = self._rooms.apps_with(self._watched_room)
-        return frozenset(apps) if len(apps) <= MAX_WATCHED else None
+    def _watched(self) -> frozenset[AppRoom] | None:
+        watched = frozenset(
+            (app_id, room) for room in self._live_rooms for app_id in self._rooms.apps_with(room)
+        )
+        return watched if len(watched) <= MAX_WATCHED else None
 
 
 @dataclass(frozen=True, slots=True)

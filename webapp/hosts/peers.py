@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from webapp.hosts.entry import AppRoom
+
 BEAT_SECONDS = 2.0
 """How often a host says that it is alive."""
 
@@ -39,7 +41,7 @@ class _Tried(NamedTuple):
 @dataclass(slots=True)
 class _Peer:
     heard_at: float
-    watched: frozenset[str] | None = frozenset()
+    watched: frozenset[AppRoom] | None = frozenset()
     late_until: float = 0.0
     tried: _Tried | None = None
 
@@ -101,7 +103,7 @@ class Peers:
                 peer.late_until = 0.0
             peer.tried = None
 
-    def alive(self, name: str, watched: frozenset[str] | None, age: float = 0.0) -> None:
+    def alive(self, name: str, watched: frozenset[AppRoom] | None, age: float = 0.0) -> None:
         """Take note of a heartbeat of ``age`` seconds ago.
 
         Of this host's own none is taken, nor of one that has ended: each has a new name when it
@@ -144,6 +146,11 @@ class Peers:
         for peer in self._peers.values():
             peer.heard_at = now
 
-    def watches(self, app_id: str) -> bool:
-        """Say whether somebody may watch the hits of an app on another host."""
-        return any(peer.watched is None or app_id in peer.watched for peer in self._peers.values())
+    def watches(self, app_id: str, room: str) -> bool:
+        """Say whether somebody may watch what is shown in a room of an app, on another host."""
+        for peer in self._peers.values():
+            watched = peer.watched
+            # Asked for each event, and mostly nobody does.
+            if watched is None or (watched and (app_id, room) in watched):
+                return True
+        return False

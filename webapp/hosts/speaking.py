@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from webapp.hosts.entry import AliveEntry, header_of
+from webapp.hosts.entry import AliveEntry, AppRoom, header_of
 from webapp.hosts.fan_out import HostFanOut
 from webapp.hosts.host_stream import HostStream, Item
 from webapp.hosts.line import PAUSE_SECONDS, Line
@@ -22,7 +22,7 @@ LATE_SECONDS = 1.0
 class Speaking:
     """Appends what is in ``outbox``, and heartbeats.
 
-    ``watched`` tells of which apps somebody watches the hits here, ``None`` where too many do.
+    ``watched`` tells where somebody watches what is shown live, ``None`` where too many do.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Speaking:
         outbox: Outbox,
         fan_out: HostFanOut,
         line: Line,
-        watched: Callable[[], frozenset[str] | None],
+        watched: Callable[[], frozenset[AppRoom] | None],
     ) -> None:
         self._host = outbox.host
         self._stream = stream

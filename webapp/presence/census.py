@@ -13,6 +13,7 @@ import orjson
 from logger_lib import JsonObject, JsonValue
 from webapp.names import is_own
 from webapp.presence.question import (
+    ConnectedRow,
     MalformedAnswer,
     Page,
     Question,
@@ -41,8 +42,11 @@ class Others(Protocol):
         ...
 
 
-class _Alone:
+class Alone:
+    """What there is to ask where there is one host."""
+
     def ask(self, question: JsonObject) -> tuple[Sequence[JsonObject], tuple[str, ...]]:
+        """Return that nobody has anything to say."""
         del question
         return (), ()
 
@@ -62,7 +66,7 @@ class Census:
     def __init__(self, host: str, rooms: RoomManager, others: Others | None = None) -> None:
         self._host = host
         self._rooms = rooms
-        self._others = others or _Alone()
+        self._others = others or Alone()
         self.questions = 0
         """How many were asked here."""
         self.malformed = 0
@@ -80,6 +84,12 @@ class Census:
         pages = [self._sockets_here(question, room), *self._read(answers, SocketRow.of)]
         return Told(added_up(pages, question.limit, sockets_joined), unreached)
 
+    def connected(self, question: Question) -> Told[ConnectedRow]:
+        """Return a page of all sockets of an app, on all hosts."""
+        answers, unreached = self._ask(question)
+        pages = [_cut(self._connected_here(question)), *self._read(answers, ConnectedRow.of)]
+        return Told(added_up(pages, question.limit, sockets_joined), unreached)
+
     def _ask(self, question: Question) -> tuple[Sequence[JsonObject], tuple[str, ...]]:
         self.questions += 1
         return self._others.ask(question.to_wire())
@@ -87,6 +97,8 @@ class Census:
     def answer(self, asked: JsonObject) -> JsonObject:
         """Return what is here, to another host. Raises ``MalformedAnswer``."""
         question = Question.of(asked)
+        if question.all_sockets:
+            return _cut(self._connected_here(question)).to_wire()
         if question.room is None:
             return _cut(self._rooms_here(question)).to_wire()
         return _cut(self._sockets_here(question, question.room)).to_wire()
@@ -119,6 +131,22 @@ class Census:
         first = _first(sids, question)
         rows = [row for sid in first[: question.limit] if (row := self._row(sid, room))]
         return Page(rows, _end(first, question), len(sids))
+
+    def _connected_here(self, question: Question) -> Page[ConnectedRow]:
+        sids = self._rooms.sockets_of(question.app_id).sids()
+        first = _first(sids, question)
+        rows = [row for sid in first[: question.limit] if (row := self._connected_row(sid))]
+        return Page(rows, _end(first, question), len(sids))
+
+    def _connected_row(self, sid: str) -> ConnectedRow | None:
+        member = self._rooms.member(sid)
+        if member is None or member.owner is None or not member.connected:
+            return None
+        claims = member.owner.claims
+        rooms = sorted(room for room in member.rooms if not is_own(room))
+        return ConnectedRow(
+            sid, member.connected_at, claims.subject if claims else None, self._host, rooms
+        )
 
     def _row(self, sid: str, room: str) -> SocketRow | None:
         member = self._rooms.member(sid)

@@ -15,7 +15,10 @@ class MalformedAnswer(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The rooms of an app, or the sockets in ``room``: those that come after a name, in order."""
+    """The rooms of an app, the sockets in ``room``, or all sockets: what comes after a name.
+
+    In order.
+    """
 
     app_id: str
     limit: int
@@ -23,6 +26,7 @@ class Question:
     prefix: str = ""
     """What the names of rooms begin with."""
     room: str | None = None
+    all_sockets: bool = False
 
     def to_wire(self) -> JsonObject:
         """Return what another host is sent."""
@@ -32,6 +36,7 @@ class Question:
             "after": self.after,
             "prefix": self.prefix,
             "room": self.room,
+            "all": self.all_sockets,
         }
 
     @classmethod
@@ -45,7 +50,7 @@ class Question:
                 "prefix": str(prefix),
                 "room": str() | None as room,
             }:
-                return cls(app_id, limit, after, prefix, room)
+                return cls(app_id, limit, after, prefix, room, told.get("all") is True)
         raise MalformedAnswer("not a question")
 
 
@@ -94,7 +99,35 @@ class SocketRow:
         raise MalformedAnswer("not a socket")
 
 
-Row = TypeVar("Row", RoomRow, SocketRow)
+@dataclass(frozen=True, slots=True)
+class ConnectedRow:
+    """A socket, wherever it is."""
+
+    name: str
+    """Its sid."""
+    since: float
+    """When it connected, in Unix seconds."""
+    subject: str | None
+    """That of its room token; ``None`` where it has a key, or a token without one."""
+    host: str
+    rooms: Sequence[str]
+    """Those that are not Herald's own, in order."""
+
+    def to_wire(self) -> list[JsonValue]:
+        """Return what another host is answered."""
+        return [self.name, self.since, self.subject, self.host, [*self.rooms]]
+
+    @classmethod
+    def of(cls, told: JsonValue) -> ConnectedRow:
+        """Return what another host says. Raises ``MalformedAnswer``."""
+        match told:
+            case [str(sid), float(since), str() | None as subject, str(host), list(rooms)]:
+                return cls(sid, since, subject, host, [str(room) for room in rooms])
+        raise MalformedAnswer("not a socket with its rooms")
+
+
+Row = TypeVar("Row", RoomRow, SocketRow, ConnectedRow)
+SomeSocket = TypeVar("SomeSocket", SocketRow, ConnectedRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +179,11 @@ def rooms_joined(rows: Iterable[RoomRow]) -> list[RoomRow]:
     return [RoomRow(name, count) for name, count in sockets.items()]
 
 
-def sockets_joined(rows: Iterable[SocketRow]) -> list[SocketRow]:
+def sockets_joined(rows: Iterable[SomeSocket]) -> list[SomeSocket]:
     """Return each socket once: for a moment two hosts may have one that comes back, by one sid."""
-    newest: dict[str, SocketRow] = {}
+    newest: dict[str, SomeSocket] = {}
     for row in rows:
         known = newest.get(row.name)
         if known is None or known.since < row.since:
             newest[row.name] = row
-    return [*newest.values()]
+    return list(newest.values())

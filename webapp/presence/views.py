@@ -1,8 +1,12 @@
-"""``GET /rooms`` and ``GET /rooms/{room}/sockets``: who is there, on all hosts."""
+"""``GET /rooms``, ``GET /rooms/{room}/sockets``, ``GET /sockets``: who is there, on all hosts.
+
+And ``DELETE /sockets/{sid}``: who is not, any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypedDict, cast
 
@@ -15,11 +19,13 @@ from logger_lib import JsonObject, JsonValue
 from webapp.access.gate import Gate
 from webapp.access.http_key import presented_token
 from webapp.access.scopes import Scope
+from webapp.audit import Action, AuditTrail
 from webapp.errors import ValidationFailed
 from webapp.http_errors import json_response
 from webapp.names import MAX_NAME, publishable_name
 from webapp.presence.census import Census, Told
-from webapp.presence.question import Question, RoomRow, SocketRow
+from webapp.presence.ending import Ending
+from webapp.presence.question import ConnectedRow, Question, RoomRow, SocketRow
 from webapp.query_string import each_once
 
 MAX_LIMIT = 1_000
@@ -34,7 +40,7 @@ class RoomName(PathConverter):
 
 
 class _SocketsSchema(Schema):
-    """The query string of ``GET /rooms/{room}/sockets``."""
+    """The query string of ``GET /rooms/{room}/sockets`` and ``GET /sockets``."""
 
     class Meta:
         """A parameter that is not known is an error: it may be a typing mistake that matters."""
@@ -60,8 +66,10 @@ class _Loaded(TypedDict, total=False):
 _rooms_schema, _sockets_schema = _RoomsSchema(), _SocketsSchema()
 
 
-def make_presence_blueprint(census: Census, gate: Gate) -> Blueprint:
-    """Return the blueprint through which services see who is there."""
+def make_presence_blueprint(
+    census: Census, ending: Ending, gate: Gate, audit: AuditTrail
+) -> Blueprint:
+    """Return the blueprint through which services see who is there, and end sockets."""
     blueprint = Blueprint("rooms", __name__)
 
     @blueprint.record
@@ -80,6 +88,22 @@ def make_presence_blueprint(census: Census, gate: Gate) -> Blueprint:
         _check_room(room)
         question = _question(_sockets_schema, each_once(request.args), caller.app_id, room)
         return _sockets_told(room, census.sockets(question, room))
+
+    @blueprint.get("/sockets")
+    def connected() -> Response:
+        caller = gate.admit(presented_token(request.environ), Scope.READ)
+        question = _question(_sockets_schema, each_once(request.args), caller.app_id)
+        return _connected_told(census.connected(replace(question, all_sockets=True)))
+
+    @blueprint.delete("/sockets/<sid>")
+    def end(sid: str) -> Response:
+        caller = gate.admit(presented_token(request.environ), Scope.SUBSCRIBE)
+        ending.end(caller.app_id, sid)
+        about: JsonObject = {"sid": sid, "appId": caller.app_id}
+        audit.record(
+            Action.SOCKET_ENDED, who=caller.key_id, address=request.remote_addr, about=about
+        )
+        return Response(status=204)
 
     return blueprint
 
@@ -123,6 +147,21 @@ def _sockets_told(room: str, told: Told[SocketRow]) -> Response:
         for row in told.page.rows
     ]
     body: JsonObject = {"room": room, "count": told.page.sockets, "sockets": sockets}
+    return _told(body, told.page.end, told.unreached)
+
+
+def _connected_told(told: Told[ConnectedRow]) -> Response:
+    sockets: list[JsonValue] = [
+        {
+            "sid": row.name,
+            "host": row.host,
+            "connectedAt": _moment_text(row.since),
+            "subject": row.subject,
+            "rooms": [*row.rooms],
+        }
+        for row in told.page.rows
+    ]
+    body: JsonObject = {"count": told.page.sockets, "sockets": sockets}
     return _told(body, told.page.end, told.unreached)
 
 

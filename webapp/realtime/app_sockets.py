@@ -76,6 +76,10 @@ class AppSockets:
         """Return the names of the rooms in which somebody is."""
         return self._plain.rooms.keys() | self._recovering.rooms.keys()
 
+    def sids(self) -> list[str]:
+        """Return the sids of all."""
+        return [*self._plain.everyone, *self._recovering.everyone]
+
     def sids_in(self, room: str) -> list[str]:
         """Return the sids of those in ``room``."""
         return [*self._plain.rooms.get(room, ()), *self._recovering.rooms.get(room, ())]

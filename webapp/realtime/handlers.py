@@ -21,7 +21,7 @@ from webapp.errors import (
     ValidationFailed,
     envelope,
 )
-from webapp.names import HITS_ROOM, OWN, PRESENCE, watched_by
+from webapp.names import LIVE_ROOMS, OWN, PRESENCE, watched_by
 from webapp.realtime.admission import Admission, owner_by, presented_token
 from webapp.realtime.arguments import room_in, token_in
 from webapp.realtime.members import SocketOwner
@@ -151,9 +151,10 @@ class SocketHandlers:
         A room token has to name it: no pattern that was meant for rooms of the app opens it.
         """
         watched = watched_by(room)
-        if room != HITS_ROOM and watched is None:
+        if room not in LIVE_ROOMS and watched is None:
             raise ValidationFailed(
-                f"Herald's own rooms are {HITS_ROOM}, and {PRESENCE} with the name of another room",
+                f"Herald's own rooms are {', '.join(LIVE_ROOMS)}, and {PRESENCE} with the name of"
+                " another room",
                 {"room": [f"Is none, but begins with {OWN}"]},
             )
         if owner.key_id is None or (owner.claims and room not in owner.claims.rooms):

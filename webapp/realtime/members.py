@@ -30,6 +30,9 @@ class Member:
     connection: Connection
     owner: SocketOwner | None = None
     connected: bool = False
+    connected_at: float = 0.0
+    """When it was connected, in Unix seconds: for who comes back, when it did."""
+
     leaving: bool = False
     for_good: bool = False
     """Whether it leaves so that it cannot come back for what it missed."""

@@ -1,4 +1,4 @@
-"""The end, for good, of sockets whose key or token is over."""
+"""The end, for good, of sockets whose key or token is over, or that somebody has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.realtime.rooms import NAMESPACE, RoomManager
 ENDED = "herald.ended"
 """The event that tells a socket why it is disconnected: the packet that does it cannot."""
 
-KEY_REVOKED, TOKEN_EXPIRED = "key_revoked", "token_expired"
+KEY_REVOKED, TOKEN_EXPIRED, DISCONNECTED = "key_revoked", "token_expired", "disconnected"
 """The codes of its error."""
 
 ENDS_A_TURN = 100
@@ -29,7 +29,7 @@ class Parting:
     def __init__(self, rooms: RoomManager) -> None:
         self._rooms = rooms
         self.ended = 0
-        """How many sockets were ended for good, as their key or token was over."""
+        """How many sockets were ended for good."""
 
     def keys_in_use(self) -> frozenset[str]:
         """Return the ids of the keys of all open sockets."""
@@ -51,10 +51,21 @@ class Parting:
             envelope(TOKEN_EXPIRED, "the room token has expired: connect with another"),
         )
 
+    def part_with_socket(self, app_id: str, sid: str) -> bool:
+        """End the socket ``sid`` of an app; returns whether it is here."""
+        member = self._rooms.member(sid)
+        if member is None or member.owner is None or member.owner.app_id != app_id:
+            return False
+        why = envelope(DISCONNECTED, "who runs this app has disconnected this socket")
+        return self._end(member, self._told(why))
+
+    def _told(self, why: JsonObject) -> EnginePacket:
+        return EnginePacket(MESSAGE, self._rooms.encode(ENDED, why))
+
     def _end_all(
         self, sids: Sequence[str], is_over: Callable[[SocketOwner], bool], why: JsonObject
     ) -> None:
-        told = EnginePacket(MESSAGE, self._rooms.encode(ENDED, why))
+        told = self._told(why)
         ended = 0
         for sid in sids:
             # Anything may have come of it in the turn that the others had.
@@ -70,10 +81,10 @@ class Parting:
             if not ended % ENDS_A_TURN:
                 eventlet.sleep(0)
 
-    def _end(self, member: Member, told: EnginePacket) -> None:
+    def _end(self, member: Member, told: EnginePacket) -> bool:
         is_connected = self._rooms.is_connected(member.sid, NAMESPACE)
         if not is_connected and not member.catches_up:
-            return
+            return False
         self.ended += 1
         member.for_good = True
         member.connection.send(told)
@@ -83,3 +94,4 @@ class Parting:
             self._rooms.end_of(member)
         # Not closed here: the client would take that for the reason, and come back.
         self._rooms.server.eio.await_login(member.connection.sid)
+        return True

@@ -274,7 +274,7 @@ class RoomManager(Manager):
     def connect(self, sid: str, namespace: str) -> str:
         """Register ``sid`` as connected: from now on it hears what its app broadcasts."""
         member = self._members[sid]
-        member.connected = True
+        member.connected, member.connected_at = True, time.time()
         app = self._apps.setdefault(self.owner_of(sid).app_id, AppSockets())
         app.add(sid, member.connection, recovers=bool(member.pid))
         for room in member.rooms:

@@ -159,7 +159,8 @@ def _begin_session(sign_in: SignIn, user: UserDetails, *, by: str) -> Response:
     sign_in.sessions.begin(live.id, user.id)
     about: JsonObject = {"by": by, "issuer": user.issuer, "email": user.email}
     _record(sign_in, Action.SIGNED_IN, user.id, about)
-    return redirect(url_for("users.profile"), 303)
+    # A person is shown the console; a program has no use for a page.
+    return redirect(url_for("console.page" if wants_page() else "users.profile"), 303)
 
 
 def _sign_out(sign_in: SignIn, live: LiveSession, *, everywhere: bool) -> int:

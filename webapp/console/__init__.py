@@ -1,0 +1,1 @@
+"""The console: one page at ``/``, its files, and the key that it calls with."""
