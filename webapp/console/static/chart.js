@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { colour, THEME_CHANGED } from "./theme.js";
 import { count, short } from "./time.js";
 
-const FOLDER = "/console/vendor/uplot-1.6.32";
+const FOLDER = new URL("./vendor/uplot-1.6.32/", import.meta.url);
 const HEIGHT = 260;
 
 /**
@@ -18,8 +18,8 @@ let library = null;
 /** Load the library with the first chart: the first view of the console does without it. */
 function uPlot() {
   library ??= new Promise((resolve, reject) => {
-    document.head.append(h("link", { rel: "stylesheet", href: `${FOLDER}/uPlot.min.css` }));
-    const script = h("script", { src: `${FOLDER}/uPlot.iife.min.js` });
+    document.head.append(h("link", { rel: "stylesheet", href: `${FOLDER}uPlot.min.css` }));
+    const script = h("script", { src: `${FOLDER}uPlot.iife.min.js` });
     // @ts-ignore: what the script defines
     script.addEventListener("load", () => resolve(window.uPlot));
     script.addEventListener("error", () => reject(new Error("The chart could not be loaded.")));
