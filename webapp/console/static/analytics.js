@@ -52,7 +52,7 @@ class AnalyticsPage {
     this.body = h("div", { class: "scrolls" },
       this.#tiles,
       h("section", { class: "card", "aria-label": "Hits over time" }, this.chart.element, this.#table),
-      h("div", { class: "cards wide" }, this.#events.element, this.#lists.map(({ list }) => list.element)),
+      h("div", { class: "cards" }, this.#events.element, this.#lists.map(({ list }) => list.element)),
     );
   }
 

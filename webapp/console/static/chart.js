@@ -7,6 +7,11 @@ import { count, short } from "./time.js";
 const FOLDER = new URL("./vendor/uplot-1.6.32/", import.meta.url);
 const HEIGHT = 260;
 
+const TIME = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const DATE = /** @type {const} */ ({ month: "short", day: "numeric" });
+const BY_HOUR = { axis: new Intl.DateTimeFormat(undefined, TIME), legend: new Intl.DateTimeFormat(undefined, { ...DATE, ...TIME }) };
+const BY_DAY = { axis: new Intl.DateTimeFormat(undefined, DATE), legend: new Intl.DateTimeFormat(undefined, { ...DATE, year: "numeric" }) };
+
 /**
  * @typedef {{label: string, values: (number | null)[], colour: string, kind: "area" | "line" | "dashed"}} Series
  * @typedef {{times: number[], series: Series[], byHour: boolean}} Drawing  times in s since 1970
@@ -76,8 +81,7 @@ export class Chart {
 function options({ series, byHour }, width) {
   const dim = colour("dim");
   const axis = { stroke: dim, font: "12px system-ui", grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
-  const stamp = { year: "numeric", month: "short", day: "numeric", ...(byHour && { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) };
-  const named = new Intl.DateTimeFormat(undefined, /** @type {Intl.DateTimeFormatOptions} */ (stamp));
+  const named = byHour ? BY_HOUR : BY_DAY;
   return {
     width,
     height: HEIGHT,
@@ -85,14 +89,23 @@ function options({ series, byHour }, width) {
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, Math.max(4, high * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false } },
+      { ...axis, grid: { show: false }, space: 80, incrs: steps(byHour), values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((at) => named.axis.format(at * 1000)) },
       { ...axis, size: 56, values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((value) => (Number.isInteger(value) ? short(value) : "")) },
     ],
     series: [
-      { label: byHour ? "Hour" : "Day", value: (/** @type {any} */ _plot, /** @type {number | null} */ at) => (at === null ? "–" : named.format(at * 1000)) },
+      { label: byHour ? "Hour" : "Day", value: (/** @type {any} */ _plot, /** @type {number | null} */ at) => (at === null ? "–" : named.legend.format(at * 1000)) },
       ...series.map((each) => line(each)),
     ],
   };
+}
+
+/** How far apart the marks of the axis may be, in s: whole hours, or whole days.
+ *
+ * @param {boolean} byHour
+ */
+function steps(byHour) {
+  const unit = byHour ? 3600 : 86_400;
+  return [1, 2, 3, 4, 6, 7, 12, 14, 28, 30, 60, 91, 182, 365].map((number) => number * unit);
 }
 
 /** @param {Series} series */

@@ -19,7 +19,7 @@ export const title = "Health";
 export function mount({ root, signal }) {
   const state = h("span", { class: "state", role: "status", id: "ready" });
   const told = h("p", { class: "numbers" });
-  const parts = h("div", { class: "cards" });
+  const parts = h("div", { class: "parts" });
   root.append(
     h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Health"), state), told),
     h("div", { class: "scrolls" }, parts),
@@ -41,7 +41,7 @@ export function mount({ root, signal }) {
     state.dataset.state = isReady ? "live" : "lost";
     say(state, isReady ? "Ready" : "Not ready");
     say(told, isReady ? "This host takes work. Looked at every three seconds." : "Load balancers send this host nothing: see the parts that are not ok.");
-    fill(parts, cards(body));
+    fill(parts, ...cards(body));
     if (parts.childElementCount === 0) fill(parts, nothingHere("Nothing is told"));
   };
   void look();

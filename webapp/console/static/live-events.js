@@ -117,5 +117,11 @@ export function listen(calls, heard, told) {
   });
   socket.on("herald:event", heard);
   told("connecting");
-  return () => socket.close();
+  return () => {
+    socket.off();
+    // A connection that is given up while it begins is a warning in the browser's console.
+    if (socket.connected || !socket.active) return void socket.close();
+    socket.io.reconnection(false);
+    socket.io.once("open", () => socket.close());
+  };
 }

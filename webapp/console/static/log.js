@@ -132,8 +132,8 @@ function makeForm(query) {
       h("span", { class: "search" }, icon("search"), input("q", { type: "search", placeholder: "Words: names, ids, texts", "aria-label": "Words", "data-filter": true })),
       input("event", { placeholder: "Event", "aria-label": "Event name" }),
       input("room", { placeholder: "Room", "aria-label": "Room" }),
-      h("label", { class: "inline" }, "From", input("since", { type: "datetime-local", step: "1" })),
-      h("label", { class: "inline" }, "To", input("until", { type: "datetime-local", step: "1" })),
+      h("label", { class: "inline" }, "From", input("since", { type: "datetime-local" })),
+      h("label", { class: "inline" }, "To", input("until", { type: "datetime-local" })),
       h("button", { type: "submit", class: "primary" }, "Search"),
     )
   );
