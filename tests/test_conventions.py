@@ -109,7 +109,7 @@ def test_nobody_imports_the_composition_root() -> None:
     """``webapp.app`` is imported by the package's ``create_app`` alone, and its parts by it."""
     importing = {name_of(path) for path in SHIPPED if imports_any_of(path, "webapp.app")}
     assert importing == {"webapp/__init__.py"}
-    for part in ("destinations", "collecting", "recovering", "presenting", "serving"):
+    for part in ("destinations", "collecting", "owning", "recovering", "presenting", "serving"):
         importing = {name_of(path) for path in SHIPPED if imports_any_of(path, f"webapp.{part}")}
         assert importing - {"webapp/serving.py"} == {"webapp/app.py"}
 

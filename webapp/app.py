@@ -26,7 +26,6 @@ from webapp.access.room_tokens import RoomTokens, RoomTokenSigner
 from webapp.access.secret import load_secret
 from webapp.access.token_views import make_tokens_blueprint
 from webapp.access.tokens import KeySigner
-from webapp.access.views import Owning, make_owner_blueprint
 from webapp.acknowledgement import Acknowledgement
 from webapp.analytics.analyst import Analyst
 from webapp.analytics.cache import AnswerCache
@@ -39,13 +38,9 @@ from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
 from webapp.collect.deletion.set_aside import HitsSetAside
 from webapp.collect.live import LiveHits
-from webapp.collect.policies import AppPolicies
-from webapp.collect.policy_views import make_policy_blueprint
 from webapp.collect.query_key import QueryKey
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
-from webapp.console.assets import Assets
-from webapp.console.views import make_assets_blueprint, make_page_blueprint
 from webapp.destinations import first_reader, make_factories, spool_place
 from webapp.environment import SocketAuth
 from webapp.errors import Unavailable
@@ -66,6 +61,7 @@ from webapp.json_body import MAX_BODY_BYTES
 from webapp.names import LIVE_ROOMS
 from webapp.offload import make_offload
 from webapp.origins import Cors, OriginCheck
+from webapp.owning import add_owners_views
 from webapp.presenting import make_presenting
 from webapp.realtime.broadcast import Broadcasts
 from webapp.realtime.handlers import SocketHandlers
@@ -91,7 +87,7 @@ from webapp.users.login_links import LoginLinks
 from webapp.users.sessions import Sessions, use_session_cookie
 from webapp.users.user_tokens import UserTokens
 from webapp.users.users import Users
-from webapp.users.views import SignIn, make_users_blueprint
+from webapp.users.views import SignIn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -175,7 +171,14 @@ def _build_app(settings: Settings) -> Flask:
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     analytics = _make_analytics(settings, access, sign_in, collecting.set_aside)
     app.register_blueprint(make_analytics_blueprint(analytics))
-    _register_owners_blueprints(app, access, sign_in, collecting.policies)
+    add_owners_views(
+        app,
+        keys=access.keys,
+        signer=access.signer,
+        database=access.database,
+        sign_in=sign_in,
+        policies=collecting.policies,
+    )
     shell = AuditTrail(_shell_logger(factories))
     _add_commands(app, access, sign_in, log=log, collecting=collecting, audit=shell)
     parting = Parting(rooms)
@@ -285,25 +288,6 @@ def _make_issuer(app: Flask, issuer: IssuerSettings) -> "Issuer":
     from webapp.users.oidc import Issuer
 
     return Issuer(app, issuer)
-
-
-def _register_owners_blueprints(
-    app: Flask, access: Access, sign_in: SignIn, policies: AppPolicies
-) -> None:
-    """Take the calls of who signs in, and of who then has apps."""
-    owning = Owning(
-        apps=access.keys.apps,
-        keys=access.keys,
-        signer=access.signer,
-        audit=sign_in.audit,
-        current=sign_in.current,
-    )
-    app.register_blueprint(make_users_blueprint(sign_in))
-    app.register_blueprint(make_owner_blueprint(owning))
-    app.register_blueprint(make_policy_blueprint(owning, policies))
-    assets = Assets()
-    app.register_blueprint(make_page_blueprint(assets, sign_in.current))
-    app.register_blueprint(make_assets_blueprint(assets))
 
 
 def _make_analytics(

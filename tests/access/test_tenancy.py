@@ -204,6 +204,14 @@ def issue_key(world: World) -> None:
         world.attempt("POST /auth/api-key", let_through=answer.status_code != 404)
 
 
+def issue_console_key(world: World) -> None:
+    """Have the console's key of the first one's app."""
+    for name in (world.first.app, world.first.app_id):
+        body: JsonObject = {"appName": name}
+        answer = world.second.call("POST", "/console/key", body, world.second.user_token)
+        world.attempt("POST /console/key", let_through=answer.status_code != 404)
+
+
 def register(world: World) -> None:
     """Register an app of the first one's name: that is another app, whose keys open no other."""
     second, name = world.second, world.first.app
@@ -292,6 +300,7 @@ ENDPOINTS: dict[str, Callable[[World], None]] = {
     "GET /auth/api-key": list_keys,
     "POST /auth/api-key": issue_key,
     "POST /auth/register": register,
+    "POST /console/key": issue_console_key,
     "POST /auth/revoke": revoke,
     "POST /collect": collect,
     "POST /analytics/collect": collect,

@@ -220,12 +220,12 @@ class HeraldServer:
         finally:
             database.close()
 
-    def sign_in(self, name: str) -> str:
-        """Return a user token of somebody who has signed in by an issuer that knows them so."""
+    def sign_in(self, name: str, *, age: float = 0.0) -> str:
+        """Return a user token of somebody whom an issuer knows so, signed in ``age`` seconds ago."""
         database = Database(self._settings.database_url, inline)
         try:
             user = Users(database).sign_in(Identity("https://issuer.example", name))
-            live = LiveSessions(database).begin(user)
+            live = LiveSessions(database, lambda: time.time() - age).begin(user)
             return UserTokens(load_secret(self._settings)).issue(live).token
         finally:
             database.close()

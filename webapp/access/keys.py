@@ -96,7 +96,7 @@ class ApiKeys:
         are good already.
         """
         self._require_arguments(scopes, name, expires)
-        token, row = self._draft(app_id, scopes, name, expires)
+        token, row = self.draft(app_id, scopes, name, expires)
 
         def add(session: Session) -> KeyDetails:
             if most is not None:
@@ -104,7 +104,7 @@ class ApiKeys:
                 if _count_good(session, app_id, row.created_at) >= most:
                     raise LimitReached(f"The app has {most} good keys: revoke one before.")
             _delete_long_ended(session, app_id, row.created_at)
-            return _add_key(session, row)
+            return add_key(session, row)
 
         return IssuedKey(token, self._database.run(add))
 
@@ -116,7 +116,7 @@ class ApiKeys:
         Of two processes that try, one does it.
         """
         self._require_arguments(scopes, name, None)
-        token, row = self._draft(self.apps.ensure(app_name), scopes, name, None)
+        token, row = self.draft(self.apps.ensure(app_name), scopes, name, None)
         key = self._database.run(lambda session: _add_first_key(session, row))
         return None if key is None else IssuedKey(token, key)
 
@@ -165,9 +165,10 @@ class ApiKeys:
         if used:
             self._database.run(lambda session: _record_use(session, used))
 
-    def _draft(
+    def draft(
         self, app_id: str, scopes: frozenset[Scope], name: str, expires: datetime | None
     ) -> tuple[str, ApiKey]:
+        """Return the token of a new key, and its row, which is not stored yet."""
         now = self._now()
         ends = None if expires is None else expires.replace(microsecond=0)
         claims = KeyClaims(
@@ -204,37 +205,38 @@ class ApiKeys:
         return datetime.fromtimestamp(int(self._clock()), UTC)
 
 
-def _add_key(session: Session, row: ApiKey) -> KeyDetails:
+def add_key(session: Session, row: ApiKey) -> KeyDetails:
+    """Store a key that was drafted."""
     session.add(row)
     session.flush()
-    return _details(row)
+    return details_of(row)
 
 
 def _add_first_key(session: Session, row: ApiKey) -> KeyDetails | None:
     lock_row(session, App, row.app_id)
     if session.scalar(select(ApiKey.id).where(ApiKey.app_id == row.app_id).limit(1)) is not None:
         return None
-    return _add_key(session, row)
+    return add_key(session, row)
 
 
 def _list(session: Session, app_id: str | None) -> tuple[KeyDetails, ...]:
     query = select(ApiKey).order_by(ApiKey.id)
     if app_id is not None:
         query = query.where(ApiKey.app_id == app_id)
-    return tuple(_details(row) for row in session.scalars(query))
+    return tuple(details_of(row) for row in session.scalars(query))
 
 
 def _list_good_first(session: Session, app_id: str, now: datetime) -> tuple[KeyDetails, ...]:
     # Whoever has stolen a key must not hide it behind those that they issue and revoke.
-    is_good = case((and_(*_good(now)), 0), else_=1)
-    query = select(ApiKey).where(ApiKey.app_id == app_id).order_by(is_good, ApiKey.id.desc())
-    found = [_details(row) for row in session.scalars(query.limit(_MOST_LISTED))]
+    ended_last = case((is_good(now), 0), else_=1)
+    query = select(ApiKey).where(ApiKey.app_id == app_id).order_by(ended_last, ApiKey.id.desc())
+    found = [details_of(row) for row in session.scalars(query.limit(_MOST_LISTED))]
     return tuple(sorted(found, key=lambda key: key.id))
 
 
 def _delete_long_ended(session: Session, app_id: str, now: datetime) -> None:
     ended_at = func.coalesce(ApiKey.revoked_at, ApiKey.expires_at)
-    ended = select(ApiKey.id).where(ApiKey.app_id == app_id, not_(and_(*_good(now))))
+    ended = select(ApiKey.id).where(ApiKey.app_id == app_id, not_(is_good(now)))
     beyond = ended.order_by(ended_at.desc(), ApiKey.id.desc()).offset(MOST_ENDED)
     # Found first and deleted by id: to delete by a range would lock rows of others.
     gone = list(session.scalars(beyond.limit(_MOST_DELETED)))
@@ -243,22 +245,25 @@ def _delete_long_ended(session: Session, app_id: str, now: datetime) -> None:
 
 
 def _count_good(session: Session, app_id: str, now: datetime) -> int:
-    good = select(func.count()).select_from(ApiKey).where(ApiKey.app_id == app_id, *_good(now))
+    # Those of sessions come and go by themselves, and have a bound of their own.
+    lasting = and_(ApiKey.app_id == app_id, ApiKey.session_id.is_(None))
+    good = select(func.count()).select_from(ApiKey).where(lasting, is_good(now))
     return session.scalar(good) or 0
 
 
 def _find(session: Session, key_id: str) -> KeyDetails | None:
     row = session.get(ApiKey, key_id)
-    return None if row is None else _details(row)
+    return None if row is None else details_of(row)
 
 
 def _good_among(session: Session, key_ids: list[str], now: datetime) -> set[str]:
-    return set(session.scalars(select(ApiKey.id).where(ApiKey.id.in_(key_ids), *_good(now))))
+    return set(session.scalars(select(ApiKey.id).where(ApiKey.id.in_(key_ids), is_good(now))))
 
 
-def _good(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def is_good(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a key is neither revoked nor expired."""
     in_time = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
-    return ApiKey.revoked_at.is_(None), in_time
+    return and_(ApiKey.revoked_at.is_(None), in_time)
 
 
 def _revoke(session: Session, key_id: str, now: datetime) -> bool:
@@ -271,7 +276,8 @@ def _record_use(session: Session, used: Mapping[str, datetime]) -> None:
         session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=moment))
 
 
-def _details(row: ApiKey) -> KeyDetails:
+def details_of(row: ApiKey) -> KeyDetails:
+    """Return what a row says."""
     return KeyDetails(
         id=row.id,
         app_id=row.app_id,

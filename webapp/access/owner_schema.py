@@ -75,8 +75,8 @@ class KeySchema(_Strict):
     )
 
 
-class KeysSchema(_Strict):
-    """The query string of ``GET /auth/api-key``."""
+class AppNameSchema(_Strict):
+    """The query string of ``GET /auth/api-key``, and the body of ``POST /console/key``."""
 
     app_name = fields.String(data_key="appName", required=True, validate=_require_name)
 
@@ -119,7 +119,7 @@ class KeyNamed:
     id: str | None
 
 
-_app, _key, _keys, _revocation = AppSchema(), KeySchema(), KeysSchema(), RevocationSchema()
+_app, _key, _named, _revocation = AppSchema(), KeySchema(), AppNameSchema(), RevocationSchema()
 
 
 def load_app(body: JsonValue) -> NewApp:
@@ -132,9 +132,9 @@ def load_key(body: JsonValue) -> NewKey:
     return cast("NewKey", _load(_key, body))
 
 
-def load_app_name(query: Mapping[str, str]) -> str:
-    """Return the app that a query string names; raises ``ValidationFailed`` by parameter."""
-    return str(_load(_keys, dict(query))["app_name"])
+def load_app_name(asked: JsonValue) -> str:
+    """Return the app that a body or query string names; raises ``ValidationFailed`` by field."""
+    return str(_load(_named, asked)["app_name"])
 
 
 def load_revocation(body: JsonValue) -> KeyNamed:

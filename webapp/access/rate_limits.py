@@ -14,7 +14,7 @@ from webapp.access.http_key import presented_token
 from webapp.access.meter import Meter
 from webapp.access.windows import Windows
 
-AUTH_PATHS = "/auth/"
+AUTH_PATHS = ("/auth/", "/console/key")
 SIGN_IN_PATHS = ("/auth/google", "/auth/login")
 """Whoever signs in is nobody yet, and one account would do to be somebody new each time."""
 

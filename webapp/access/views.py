@@ -67,7 +67,7 @@ def make_owner_blueprint(owning: Owning) -> Blueprint:
     @blueprint.get("/api-key")
     def list_keys() -> Response:
         owner = owning.current()
-        app = owning.apps.find(load_app_name(request.args.to_dict()), owner.id)
+        app = owning.apps.find(load_app_name({**request.args.to_dict()}), owner.id)
         keys: list[JsonValue] = [_key_to_wire(key) for key in owning.keys.list_for(app.id)]
         return json_response({"keys": keys})
 

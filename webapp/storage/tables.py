@@ -141,6 +141,8 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    session_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    """The sign-in that it ends with; NULL: none."""
 
     app: Mapped[App] = relationship(lazy="joined", innerjoin=True)
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from logger_lib.ids import uuid7
 from webapp.storage.database import Database
-from webapp.storage.tables import LoginLink, User, UserSession
+from webapp.storage.tables import ApiKey, LoginLink, User, UserSession
 from webapp.users.users import UserDetails, details_of
 
 LIFETIME_SECONDS = 8 * 3600
@@ -31,6 +31,8 @@ class LiveSession:
 
 class LiveSessions:
     """The sessions of all users, each good for eight hours from its sign-in.
+
+    With a session end the keys that were issued in it, for its pages.
 
     Every method raises ``Unavailable`` where the database is down.
     """
@@ -53,11 +55,13 @@ class LiveSessions:
 
     def end(self, session_id: str) -> None:
         """End one session, with the user tokens that it has given out."""
-        self._database.run(lambda session: _delete(session, [session_id]))
+        now = self._now()
+        self._database.run(lambda session: _delete(session, [session_id], now))
 
     def end_all(self, user_id: str) -> int:
         """End all sessions of a user, and links that would begin one; return how many ended."""
-        return self._database.run(lambda session: _end_all(session, user_id))
+        now = self._now()
+        return self._database.run(lambda session: _end_all(session, user_id, now))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(int(self._clock()), UTC)
@@ -74,7 +78,7 @@ def _begin(session: Session, live: LiveSession, now: datetime, replaced_id: str 
     )
     # Found first and deleted by id: to delete by a range would lock rows of other sign-ins.
     gone = {*session.scalars(over), *session.scalars(beyond)}
-    _delete(session, [*gone, *([replaced_id] if replaced_id else [])])
+    _delete(session, [*gone, *([replaced_id] if replaced_id else [])], now)
     session.add(UserSession(id=live.id, user_id=live.user.id, created_at=now, ends_at=live.ends_at))
 
 
@@ -88,12 +92,20 @@ def _find(session: Session, session_id: str, now: datetime) -> LiveSession | Non
     return None if found is None else LiveSession(session_id, details_of(found[0]), found[1])
 
 
-def _delete(session: Session, session_ids: list[str]) -> None:
+def _delete(session: Session, session_ids: list[str], now: datetime) -> None:
     if session_ids:
+        _revoke_keys(session, ApiKey.session_id.in_(sorted(session_ids)), now)
         session.execute(delete(UserSession).where(UserSession.id.in_(sorted(session_ids))))
 
 
-def _end_all(session: Session, user_id: str) -> int:
+def _revoke_keys(session: Session, of_sessions: ColumnElement[bool], now: datetime) -> None:
+    good = update(ApiKey).where(of_sessions, ApiKey.revoked_at.is_(None))
+    session.execute(good.values(revoked_at=now))
+
+
+def _end_all(session: Session, user_id: str, now: datetime) -> int:
+    own = select(UserSession.id).where(UserSession.user_id == user_id)
+    _revoke_keys(session, ApiKey.session_id.in_(own), now)
     session.execute(delete(LoginLink).where(LoginLink.user_id == user_id))
     mine = delete(UserSession).where(UserSession.user_id == user_id)
     return session.connection().execute(mine).rowcount
