@@ -88,7 +88,7 @@ class AnalyticsPage {
   async #showOverview() {
     /** @type {[Overview, Overview]} */
     const [now, then] = /** @type {any} */ (await Promise.all([this.#ask("overview", this.#range), this.#ask("overview", before(this.#range))]));
-    const perUser = ({ count: hits, uniqueUsers }) => (uniqueUsers > 0 ? hits / uniqueUsers : 0);
+    const perUser = (/** @type {Overview} */ { count: hits, uniqueUsers }) => (uniqueUsers > 0 ? hits / uniqueUsers : 0);
     fill(this.#tiles,
       tile("Hits", now.count, then.count),
       tile("Unique users", now.uniqueUsers, then.uniqueUsers),

@@ -120,6 +120,7 @@ function signedIn(answer) {
 }
 
 const RENEW_BEFORE_MS = 5 * 60_000;
+const LEAST_MS = 60_000;
 
 /** What is called with a key of one app: the page's own, good for an hour and renewed in time. */
 export class AppCalls {
@@ -140,11 +141,17 @@ export class AppCalls {
       this.#renewAt = Date.now() + RENEW_BEFORE_MS; // until the answer says more
       this.#key = this.#session.post("/console/key", { appName: this.app.appName });
       this.#key.then(
-        (issued) => (this.#renewAt = Date.parse(issued.expiresAt) - RENEW_BEFORE_MS),
+        // One of the last minutes of a sign-in is no longer good than that.
+        ({ expiresAt }) => (this.#renewAt = Math.max(Date.now() + LEAST_MS, Date.parse(expiresAt) - RENEW_BEFORE_MS)),
         () => (this.#key = null),
       );
     }
     return (await this.#key).apiKey;
+  }
+
+  /** Ask for another key with the next call: this one was refused. */
+  forgetKey() {
+    this.#key = null;
   }
 
   /** Call, and return the answer whatever its status. A key that is good no more is renewed once.
@@ -154,7 +161,7 @@ export class AppCalls {
   async answer(path, options = {}) {
     const first = await this.#asked(path, options);
     if (first.status !== 401) return first;
-    this.#key = null;
+    this.forgetKey();
     return this.#asked(path, options);
   }
 

@@ -11,7 +11,10 @@ const GOOD = new Set(["ok", "ready", "live", "up", "connected", "none", "embedde
 /** Keys of `/health/ready` that are no part: what they say stands at the top. */
 const HEAD = new Set(["status", "ready", "parts", "error"]);
 
-/** @typedef {string | number | boolean | null | Told[] | {[key: string]: Told}} Told */
+/**
+ * @typedef {{[key: string]: Told}} ToldRecord
+ * @typedef {string | number | boolean | null | Array<unknown> | {[key: string]: any}} Told
+ */
 
 export const title = "Health";
 
@@ -35,7 +38,7 @@ export function mount({ root, signal }) {
       say(told, error instanceof Error ? error.message : String(error));
     }
   };
-  /** @param {number} status @param {{[key: string]: Told}} body */
+  /** @param {number} status @param {ToldRecord} body */
   const show = (status, body) => {
     const isReady = status === 200;
     state.dataset.state = isReady ? "live" : "lost";
@@ -49,7 +52,7 @@ export function mount({ root, signal }) {
   return () => clearInterval(again);
 }
 
-/** @param {{[key: string]: Told}} body */
+/** @param {ToldRecord} body */
 function* cards(body) {
   const checked = body.parts && typeof body.parts === "object" ? Object.entries(body.parts) : [];
   const beside = new Map(Object.entries(body).filter(([name]) => !HEAD.has(name)));
@@ -92,7 +95,7 @@ function value(told) {
   return facts(told) ?? "–";
 }
 
-/** @param {Told | undefined} told @returns {told is {[key: string]: Told}} */
+/** @param {Told | undefined} told @returns {told is ToldRecord} */
 function isRecord(told) {
   return typeof told === "object" && told !== null && !Array.isArray(told);
 }

@@ -9,6 +9,7 @@
 import { io } from "./vendor/socket.io-client-4.8.4/socket.io.esm.min.js";
 
 export const MOST_EVENTS = 10_000;
+const AGAIN_MS = 3_000;
 const MOST_CHARACTERS = 24 * 1_048_576;
 /** Of the data of all events together; the oldest go first. */
 
@@ -95,6 +96,7 @@ export class EventRing {
  * @param {(state: "connecting" | "live" | "lost", why?: string) => void} told
  */
 export function listen(calls, heard, told) {
+  let isOver = false;
   const socket = io({
     transports: ["websocket"],
     // Asked at each connection, as a key is good for an hour.
@@ -109,15 +111,21 @@ export function listen(calls, heard, told) {
       answer.ok ? told("live") : told("lost", answer.error.message),
     ),
   );
-  socket.on("disconnect", (/** @type {string} */ why) => told("connecting", why));
-  socket.on("connect_error", (/** @type {Error} */ error) => {
+  // Who was sent away or refused by Herald is not tried again by itself: its key may have ended.
+  const again = () => socket.active || setTimeout(() => isOver || socket.connect(), AGAIN_MS);
+  socket.on("disconnect", (/** @type {string} */ why) => {
+    told("connecting", why);
+    again();
+  });
+  socket.on("connect_error", (/** @type {any} */ error) => {
     told("lost", error.message);
-    // Who was refused by Herald is not tried again by itself, as who cannot reach it is.
-    if (!socket.active) setTimeout(() => socket.connect(), 5_000);
+    if (error.data?.error?.code === "unauthorized") calls.forgetKey();
+    again();
   });
   socket.on("herald:event", heard);
   told("connecting");
   return () => {
+    isOver = true;
     socket.off();
     // A connection that is given up while it begins is a warning in the browser's console.
     if (socket.connected || !socket.active) return void socket.close();

@@ -21,7 +21,9 @@ export function openPanel(title, ...content) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-  return { dialog, body, /** @param {...(Node | string)} more */ refill: (...more) => fill(body, ...more) };
+  /** @param {...(Node | string)} more */
+  const refill = (...more) => fill(body, ...more);
+  return { dialog, refill };
 }
 
 /**
