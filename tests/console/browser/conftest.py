@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from logger_lib import JsonObject
 from tests.console.browser.shop import order_event, visits
 from tests.services.chromium import SECONDS, Person, chromium
 from tests.services.herald import ROOT, HeraldServer
@@ -49,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         found = Shop(server, server.issue_key(*Scope, app=APP))
         found.publish(*["order.created", "order.paid", "cart.updated"] * 50)
         for _ in range(2):
-            hits = {"batch": visits(HITS_A_CALL)}
+            hits: JsonObject = {"batch": visits(HITS_A_CALL)}
             assert server.post("/analytics/collect", hits, found.key).status_code == 202
         yield found
 

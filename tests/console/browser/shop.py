@@ -23,14 +23,17 @@ def order_event(name: str | None = None) -> JsonObject:
     """Return an event, as a service of the shop publishes it."""
     event = name or _CHANCES.choice(_EVENTS)
     customer = _CHANCES.randint(1, 99)
-    order = {"orderId": f"{_CHANCES.getrandbits(32):08x}", "amount": _CHANCES.randint(10, 400)}
-    items = [{"sku": f"shoe-{_CHANCES.randint(1, 40)}", "size": _CHANCES.randint(36, 46)}]
-    rooms: list[JsonValue] = ["orders", f"customer-{customer}"]
-    return {
-        "event": event,
-        "rooms": rooms,
-        "data": {**order, "customer": {"id": customer, "name": "Ada Lovelace"}, "items": [*items]},
+    item: JsonObject = {
+        "sku": f"shoe-{_CHANCES.randint(1, 40)}",
+        "size": _CHANCES.randint(36, 46),
     }
+    data: JsonObject = {
+        "orderId": f"{_CHANCES.getrandbits(32):08x}",
+        "amount": _CHANCES.randint(10, 400),
+        "customer": {"id": customer, "name": "Ada Lovelace"},
+        "items": [item],
+    }
+    return {"event": event, "rooms": ["orders", f"customer-{customer}"], "data": data}
 
 
 def visits(number: int, days: int = 14) -> list[JsonValue]:

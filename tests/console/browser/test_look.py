@@ -64,7 +64,7 @@ def _keep(page: Page, name: str, scheme: str) -> None:
     keep_screenshot(page, name if scheme == "light" else f"{name}-{scheme}")
 
 
-def test_what_opens_beside_a_page(page: Page, shop: Shop) -> None:
+def test_what_opens_beside_a_page(page: Page) -> None:
     """The forms, an event that is opened, and a question are as well made."""
     goto(page, "live")
     expect(page.locator(".state")).to_have_text("Live")
@@ -75,7 +75,7 @@ def test_what_opens_beside_a_page(page: Page, shop: Shop) -> None:
     keep_screenshot(page, "publish")
     page.keyboard.press("Escape")
     page.get_by_role("grid").get_by_role("row").nth(1).click()
-    expect(page.get_by_role("dialog")).to_contain_text("No socket")
+    expect(page.get_by_role("dialog")).to_contain_text("Deliveries")
     assert violations(page) == []
     page.keyboard.press("Escape")
     goto(page, "keys")

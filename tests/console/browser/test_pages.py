@@ -136,6 +136,7 @@ def test_a_key_is_issued_and_revoked(shop: Shop, person: Person, page: Page) -> 
     page.get_by_role("button", name="Copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == key
     page.get_by_role("button", name="Done").click()
+    expect(page.locator("dialog")).to_have_count(0)
     assert key not in page.content()
     assert shop.server.post("/events", {"event": "a", "data": {}}, key).status_code == 202
     row = section.get_by_role("row").filter(has_text="backend")

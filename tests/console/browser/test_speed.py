@@ -75,24 +75,20 @@ def test_events_come_fast(person: Person, page: Page, shop: Shop) -> None:
     page.evaluate(WATCH_TASKS)
     devtools = person.context.new_cdp_session(page)
     devtools.send("Performance.enable")
-    ledger = Ledger("order.created")
+    ledger = Ledger()
     with Publishers(shop.server.port, shop.key, ledger, rate=EVENTS_A_SECOND, room="orders"):
         page.wait_for_timeout(LIVE_SECONDS * 1000)
     came = sum(entry.acknowledged for entry in ledger.entries)
     shop.publish("the.last")
     expect(page.get_by_role("row").filter(has_text="the.last")).to_be_visible()
     devtools.send("HeapProfiler.collectGarbage")
-    told = {
-        each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]
-    }
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    heap = next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")
     tasks = page.evaluate("longTasks")
-    print(
-        f"{came} events in {LIVE_SECONDS:.0f} s; long tasks (ms): {tasks};"
-        f" heap {told['JSHeapUsedSize'] / 1e6:.1f} MB, {told['Nodes']:.0f} nodes"
-    )
+    print(f"{came} events in {LIVE_SECONDS:.0f} s; long tasks: {tasks} ms; {heap / 1e6:.1f} MB")
     assert page.locator(".list-canvas .row").count() < MOST_ROWS
     assert max(tasks, default=0) <= LONGEST_TASK_MS
-    assert told["JSHeapUsedSize"] < 100e6
+    assert heap < 100e6
 
 
 def test_the_ring_is_bounded(page: Page) -> None:
