@@ -221,7 +221,7 @@ class HeraldServer:
             database.close()
 
     def sign_in(self, name: str, *, age: float = 0.0) -> str:
-        """Return a user token of somebody whom an issuer knows so, signed in ``age`` seconds ago."""
+        """Return a user token of somebody who signed in by an issuer ``age`` seconds ago."""
         database = Database(self._settings.database_url, inline)
         try:
             user = Users(database).sign_in(Identity("https://issuer.example", name))
