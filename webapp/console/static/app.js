@@ -8,7 +8,8 @@
  * @property {import("./api.js").AppCalls} calls calls in the name of the app that is looked at
  * @property {URLSearchParams} query
  * @property {AbortSignal} signal aborted when another page comes
- * @property {() => Promise<void>} reloadApps to be called when there is another app
+ * @property {import("./api.js").App | undefined} app the one that is looked at, if there is any
+ * @property {() => Promise<import("./api.js").App[]>} reloadApps asks which apps there are now
  *
  * @typedef {{title: string, mount: (view: View) => void | (() => void)}} Page
  */
@@ -88,8 +89,10 @@ class Console {
     const reloadApps = async () => {
       this.#apps = await this.#session.apps();
       this.#showApps();
+      return this.#apps;
     };
-    return { root: this.#root, session: this.#session, calls, query, signal: this.#over.signal, reloadApps };
+    const { signal } = this.#over;
+    return { root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal, reloadApps };
   }
 
   #end() {

@@ -23,10 +23,9 @@ export const title = "Keys";
 export function mount(view) {
   const apps = h("div", { class: "scrolls" });
   const show = async () => {
-    const owned = await view.session.apps();
-    const sections = await Promise.all(owned.map((app) => appSection(view, app, show)));
+    const owned = await view.reloadApps();
     if (view.signal.aborted) return;
-    fill(apps, sections, owned.length === 0 ? nothingHere("No app yet", "An app owns keys, rooms, events and analytics. Press ", h("strong", {}, "Register an app"), ".") : null);
+    fill(apps, owned.map((app) => appSection(view, app)), owned.length === 0 ? nothingHere("No app yet", "An app owns keys, rooms, events and analytics. Press ", h("strong", {}, "Register an app"), ".") : null);
   };
   const register = h("button", { type: "button", class: "primary", onclick: () => openRegistration(view, show) }, "Register an app");
   view.root.append(
@@ -37,18 +36,29 @@ export function mount(view) {
 }
 
 /**
+ * An app with its keys. Those of the app that is looked at are shown at once, of others when they are
+ * asked for: who has many apps would reach the limit of these calls by opening the page.
+ *
  * @param {import("./app.js").View} view @param {import("./api.js").App} app
- * @param {() => Promise<void>} changed
  */
-async function appSection(view, app, changed) {
-  const { keys } = await view.session.get(withQuery("/auth/api-key", { appName: app.appName }), view.signal);
-  const issue = h("button", { type: "button", "aria-label": `Issue a key for ${app.appName}`, onclick: () => openIssuing(view, app, changed) }, "Issue a key");
-  const good = keys.filter(isGood);
-  const over = keys.filter((/** @type {Key} */ key) => !isGood(key));
+function appSection(view, app) {
+  const keys = h("div", { class: "keys" });
+  const load = async () => {
+    const told = await view.session.get(withQuery("/auth/api-key", { appName: app.appName }), view.signal);
+    const good = told.keys.filter(isGood);
+    const over = told.keys.filter((/** @type {Key} */ key) => !isGood(key));
+    fill(keys,
+      good.length === 0 ? h("p", { class: "dim" }, "No good key.") : keyTable(`Keys of ${app.appName}`, good, (key) => revoke(view, key, load)),
+      over.length === 0 ? null : h("details", {}, h("summary", {}, `${over.length} revoked or expired`), keyTable(`Former keys of ${app.appName}`, over)),
+    );
+  };
+  const wanted = () => void load().catch(toastError);
+  const issue = h("button", { type: "button", "aria-label": `Issue a key for ${app.appName}`, onclick: () => openIssuing(view, app, load) }, "Issue a key");
+  if (view.app?.id === app.id) wanted();
+  else fill(keys, h("button", { type: "button", class: "small", "aria-label": `Show the keys of ${app.appName}`, onclick: wanted }, "Show its keys"));
   return h("section", { class: "card app", "aria-label": `App ${app.appName}` },
     h("header", {}, h("h2", {}, app.appName), h("span", { class: "dim" }, app.appUrl), issue),
-    good.length === 0 ? h("p", { class: "dim" }, "No good key.") : keyTable(`Keys of ${app.appName}`, good, (key) => revoke(view, key, changed)),
-    over.length === 0 ? null : h("details", {}, h("summary", {}, `${over.length} revoked or expired`), keyTable(`Former keys of ${app.appName}`, over)),
+    keys,
   );
 }
 
@@ -86,7 +96,6 @@ function openRegistration(view, changed) {
     await view.session.post("/auth/register", { appName: typed.get("appName"), appUrl: typed.get("appUrl") });
     dialog.close();
     toast(`${typed.get("appName")} is registered.`);
-    await view.reloadApps();
     await changed();
   });
 }
