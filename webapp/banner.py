@@ -30,7 +30,7 @@ def banner(settings: Settings, first_key: str | None, login_link: str | None = N
         else "$KEY is an API key: KEY=$(make -s key) makes a fresh one."
     )
     sign_in = (
-        f"\nSign in, once, within 15 minutes, to register apps and issue keys:\n\n{login_link}\n"
+        f"\nOpen the console, once, within 15 minutes, with this link:\n\n{login_link}\n"
         if login_link
         else ""
     )

@@ -236,7 +236,7 @@ class Environment(Schema):
     rate_limit_read = _rate_limit(
         "RATE_LIMIT_READ",
         "6000/minute",
-        "How many calls that read the log or the analytics an API key or a session may make.",
+        "How many calls that read the log, sockets or analytics an API key or a session may make.",
     )
     rate_limit_tokens = _rate_limit(
         "RATE_LIMIT_TOKENS",
@@ -246,7 +246,7 @@ class Environment(Schema):
     rate_limit_auth = _rate_limit(
         "RATE_LIMIT_AUTH",
         "30/minute",
-        "How many calls to /auth/ a user may make, and an address, to sign in or without it.",
+        "How many calls to /auth/, and for the console's keys, a user or an address may make.",
     )
     rate_limit_connect = _rate_limit(
         "RATE_LIMIT_CONNECT",

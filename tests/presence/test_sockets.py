@@ -89,10 +89,11 @@ def test_a_page_ends_where_it_is_large(app: App) -> None:
 
 
 def test_who_may(app: App) -> None:
-    """To see them takes scope read, to end one subscribe; a refused call ends nothing."""
+    """To see them takes scope read, to end one subscribe too; a refused call ends nothing."""
     name = f"may-{app.key[-8:]}"
     reading = app.server.issue_key(Scope.READ, app=name)
     subscribing = app.server.issue_key(Scope.SUBSCRIBE, app=name)
+    both = app.server.issue_key(Scope.SUBSCRIBE, Scope.READ, app=name)
     error_in(object_in(ask(app.server, subscribing, "/sockets")), "forbidden")
     assert ask(app.server, None, "/sockets").status_code == 401
     assert {*refused_fields(ask(app.server, app.key, "/sockets", limit=0, prefix="a"))} == {
@@ -100,14 +101,15 @@ def test_who_may(app: App) -> None:
         "prefix",
     }
     with SocketClient(app.server.url, subscribing) as client:
-        refusal(end(app, client.sid, reading), 403, "forbidden")
+        for key in (reading, subscribing):
+            refusal(end(app, client.sid, key), 403, "forbidden")
         refusal(end(app, client.sid, "herald_none"), 401, "unauthorized")
         refusal(end(app, client.sid), 404, "not_found")  # it is another app's
         assert client.call("join", {"room": "a"}) == {"ok": True, "room": "a"}
-        ended = end(app, client.sid, subscribing)
+        ended = end(app, client.sid, both)
         assert (ended.status_code, ended.content) == (204, b"")
         assert "RateLimit-Limit" in ended.headers
-        refusal(end(app, client.sid, subscribing), 404, "not_found")
+        refusal(end(app, client.sid, both), 404, "not_found")
     for sid in ("nobody", "x" * 500, "a b", "%00"):
         refusal(end(app, sid), 404, "not_found")
 

@@ -97,7 +97,10 @@ def make_presence_blueprint(
 
     @blueprint.delete("/sockets/<sid>")
     def end(sid: str) -> Response:
-        caller = gate.admit(presented_token(request.environ), Scope.SUBSCRIBE)
+        token = presented_token(request.environ)
+        # A key that only subscribes may be in everybody's page.
+        gate.admit(token, Scope.READ)
+        caller = gate.admit(token, Scope.SUBSCRIBE)
         ending.end(caller.app_id, sid)
         about: JsonObject = {"sid": sid, "appId": caller.app_id}
         audit.record(
