@@ -27,7 +27,7 @@ _PAGE = """<!doctype html>
 {% endif %}{% if issuer %}<a class="button primary" href="/auth/google">Sign in with {{ issuer }}</a>
 <p class="or">or with a link</p>
 {% endif %}<form method="post" action="/auth/login">
-<label>Code of a sign-in link, which stands behind its #
+<label>Code of a sign-in link, behind its #
 <input class="mono" name="token" required autocomplete="off" spellcheck="false"></label>
 <input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">
 <button type="submit"{% if not issuer %} class="primary"{% endif %}>Sign in</button>
