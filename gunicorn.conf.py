@@ -62,3 +62,10 @@ def child_exit(server: Arbiter, worker: "EventletWorker") -> None:
     """Have the others not wait for a worker that was killed."""
     del server
     worker.loads.forget(worker.age)
+    worker.figures.leave(worker.age)
+
+
+def pre_fork(server: Arbiter, worker: "EventletWorker") -> None:
+    """Say which of several the worker is: one after the other, so no two are the same."""
+    if server.cfg.workers > 1:
+        worker.place = worker.figures.take(worker.age)

@@ -8,6 +8,7 @@ from logger_lib.batching import BatchedLogger, BatchedLoggerFactory, Sink
 from logger_lib.counters import Counters
 from logger_lib.discovery import load_factory_class, make_factories
 from logger_lib.drivers import DRIVERS
+from logger_lib.durations import Durations
 from logger_lib.errors import (
     DestinationNotReadable,
     DestinationUnavailable,
@@ -29,6 +30,7 @@ from logger_lib.json_value import JsonObject, JsonValue
 from logger_lib.logger import Logger, LoggerFactory, LogQuery, LogReader
 from logger_lib.offload import Offload, inline
 from logger_lib.pipeline.limits import Limits
+from logger_lib.pipeline.state import BufferState
 from logger_lib.record import Level, LogRecord, delivery_record, event_record
 from logger_lib.refusals import Refusal, raise_refusals, split_writable
 from logger_lib.spool.spool import SpoolPlace
@@ -37,10 +39,12 @@ __all__ = [
     "DRIVERS",
     "BatchedLogger",
     "BatchedLoggerFactory",
+    "BufferState",
     "Counters",
     "DestinationNotReadable",
     "DestinationUnavailable",
     "DestinationUnreachable",
+    "Durations",
     "Failure",
     "Frame",
     "Identifier",

@@ -15,6 +15,7 @@ from logger_lib.offload import Offload, inline
 from logger_lib.pipeline.dead_letters import DeadLetters
 from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
 from logger_lib.pipeline.pipeline import Pipeline
+from logger_lib.pipeline.state import BufferState
 from logger_lib.record import LogRecord
 from logger_lib.refusals import Refusal
 from logger_lib.spool.spool import Spool, SpoolPlace
@@ -117,6 +118,11 @@ class BatchedLogger(Logger):
         self._put(record, record.weight)
 
     @property
+    def state(self) -> BufferState:
+        """How its buffer is just now."""
+        return self._pipeline.state
+
+    @property
     def lost(self) -> int:
         """How many records found no room, or no destination that took them and no dead letters."""
         return self._counters.lost
@@ -171,6 +177,11 @@ class BatchedLoggerFactory(LoggerFactory):
             path = spool.dead_letters_path(destination)
             self._dead_letters = DeadLetters(path, destination, spool.offload)
         self._loggers: weakref.WeakSet[BatchedLogger] = weakref.WeakSet()
+
+    @property
+    def state(self) -> BufferState:
+        """How the buffers of all its loggers are just now, as one."""
+        return sum((logger.state for logger in list(self._loggers)), BufferState())
 
     @property
     @abstractmethod

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+
+from logger_lib.durations import Durations
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class Counters:
     """How often the destination was given up for a while; not a number of records."""
     torn: int = 0
     """Lines of the spool that could not be read: cut off by the end of a process, or damaged."""
+    writes: Durations = field(default_factory=Durations, compare=False)
+    """How long each batch took that was given to the destination, with success or not."""
 
     @property
     def lost(self) -> int:
@@ -49,7 +53,7 @@ class Counters:
     def __add__(self, other: Counters) -> Counters:
         return Counters(
             **{
-                field.name: getattr(self, field.name) + getattr(other, field.name)
-                for field in fields(Counters)
+                each.name: getattr(self, each.name) + getattr(other, each.name)
+                for each in fields(Counters)
             }
         )

@@ -13,6 +13,7 @@ from typing import Self
 
 from logger_lib.counters import Counters
 from logger_lib.errors import DestinationNotReadable
+from logger_lib.pipeline.state import BufferState
 from logger_lib.record import LogRecord
 
 _STREAMED_AT_ONCE = 100
@@ -124,6 +125,11 @@ class LoggerFactory(ABC):
     def counters(self) -> Counters:
         """What became of all records until now; a copy, that does not change any more."""
         return sum(self._counters, Counters())
+
+    @property
+    def state(self) -> BufferState:
+        """How its loggers' buffers are just now; one without a buffer is well and has nothing."""
+        return BufferState()
 
     def new_counters(self) -> Counters:
         """Return counters for one more logger, which are part of the factory's."""

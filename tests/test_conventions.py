@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib import import_module
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from webapp import errors
+from webapp.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = [ROOT / "wsgi.py", ROOT / "gunicorn.conf.py"]
@@ -312,6 +314,12 @@ def test_the_tree_of_errors_is_whole() -> None:
         found |= {(child.__name__, str(child.status)) for child in children}
     assert {*drawn} == found
     assert len(drawn) == len(found)
+
+
+def test_the_version_is_one() -> None:
+    """What runs says the version that the package has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == VERSION
 
 
 def test_files_can_be_read_at_a_sitting() -> None:

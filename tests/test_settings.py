@@ -62,6 +62,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         sentry_dsn=None,
         sentry_environment=None,
         secret_key=None,
+        metrics_token=None,
         public_url=None,
         oidc_issuer=None,
         oidc_client_id=None,
@@ -105,6 +106,7 @@ def test_every_variable_is_read() -> None:
             "SENTRY_DSN": "https://key@sentry.example/1",
             "SENTRY_ENVIRONMENT": "staging",
             "SECRET_KEY": _SECRET,
+            "METRICS_TOKEN": "a-token-of-prometheus",
             "PUBLIC_URL": "https://Herald.example.com/",
             "OIDC_ISSUER": "https://issuer.example.com/realms/one",
             "OIDC_CLIENT_ID": "herald",
@@ -143,6 +145,7 @@ def test_every_variable_is_read() -> None:
         sentry_dsn="https://key@sentry.example/1",
         sentry_environment="staging",
         secret_key=_SECRET,
+        metrics_token="a-token-of-prometheus",
         public_url="https://herald.example.com",
         oidc_issuer="https://issuer.example.com/realms/one",
         oidc_client_id="herald",
@@ -177,6 +180,7 @@ def test_all_errors_are_named_at_once() -> None:
         "SENTRY_DSN": "https://[",
         "SENTRY_ENVIRONMENT": "None",
         "SECRET_KEY": "short",
+        "METRICS_TOKEN": "with blanks, and too short",
         "PUBLIC_URL": "herald.example.com",
         "OIDC_ISSUER": "http://issuer.example.com",
         "OIDC_CLIENT_ID": "",
@@ -333,6 +337,7 @@ def test_credentials_stay_out_of_sight() -> None:
         "OIDC_ISSUER": "https://issuer.example.com",
         "OIDC_CLIENT_ID": "herald",
         "OIDC_CLIENT_SECRET": "hidden6",
+        "METRICS_TOKEN": "hidden7" * 3,
     }
     assert "hidden" not in repr(Settings.from_environment(environ))
     with pytest.raises(SettingsInvalid) as caught:

@@ -33,12 +33,13 @@ from webapp.analytics.cli import make_analytics_cli
 from webapp.analytics.erasing import UserErasing
 from webapp.analytics.views import Analytics, make_analytics_blueprint
 from webapp.audit import AuditTrail
+from webapp.call_budget import CallBudget
 from webapp.collect.calls import PATHS as COLLECT_PATHS
 from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
 from webapp.collect.deletion.set_aside import HitsSetAside
 from webapp.collect.live import LiveHits
-from webapp.collect.query_key import QueryKey
+from webapp.collect.query_key import QueryKey, is_from_query
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
 from webapp.destinations import first_reader, make_factories, spool_place
@@ -78,6 +79,7 @@ from webapp.settings import CannotStart, Settings
 from webapp.short_way import Route, ShortWay
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
+from webapp.tracker.views import make_tracker_blueprint
 from webapp.users.allowed import Allowed
 from webapp.users.cli import make_users_cli
 from webapp.users.current_user import CurrentUser
@@ -166,6 +168,7 @@ def _build_app(settings: Settings) -> Flask:
         spool=spool_place(settings),
         live=LiveHits(live),
     )
+    app.register_blueprint(make_tracker_blueprint())
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
@@ -194,15 +197,19 @@ def _build_app(settings: Settings) -> Flask:
     )
     serving = Serving(
         settings=settings,
+        host=history.host,
         keys=access.keys,
         gate=access.gate,
         sign_in=sign_in,
+        rooms=rooms,
         parting=parting,
         factories=factories,
         events_logger=events_logger,
         server_logger=server_logger,
         answers=answers,
+        publisher=publisher,
         limits=limits,
+        refusals=refusals,
         clients=clients,
         analytics=analytics,
         database=access.database,
@@ -217,9 +224,10 @@ def _build_app(settings: Settings) -> Flask:
 
 def _put_layers_around(app: Flask, settings: Settings, short: Mapping[str, Route]) -> None:
     """Have each call pass the WSGI layers; the last one named is the outermost."""
-    layers: WSGIApplication = ShortWay(app, short)
+    layers: WSGIApplication = CallBudget(ShortWay(app, short))
     layers = QueryKey(layers, COLLECT_PATHS)
-    layers = Cors(layers, OriginCheck(settings.cors_origins, settings.public_url))
+    origins = OriginCheck(settings.cors_origins, settings.public_url)
+    layers = Cors(layers, origins, is_open=is_from_query)
     layers = SecurityHeaders(layers)
     layers = TrustedProxies(layers, settings.trusted_proxies)
     app.wsgi_app = layers  # type: ignore[method-assign]  # as Flask documents middleware
@@ -371,6 +379,7 @@ def _make_limits(app: Flask, settings: Settings, access: Access, caller: Current
         sizes={Kind.PUBLISH: events_in_call, Kind.COLLECT: hits_in_call},
         redis_url=settings.redis_url,
         caller=caller,
+        own_tokens={"metrics"},
     )
 
 

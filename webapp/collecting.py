@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from logger_lib import JsonObject, SpoolPlace
+from logger_lib import SpoolPlace
 from logger_lib.pipeline.dead_letters import DeadLetters
 from logger_lib.pipeline.delivery import Destination
 from logger_lib.pipeline.limits import Limits
@@ -25,6 +25,7 @@ from webapp.collect.stream.hit_stream import HitStream
 from webapp.collect.stream.lag_watch import LagWatch
 from webapp.collect.views import make_collect_blueprint
 from webapp.environment import EventAck
+from webapp.metrics.buffers import HitFigures
 from webapp.retention import Retention
 from webapp.settings import Settings
 from webapp.short_way import Route
@@ -41,7 +42,7 @@ class Collecting:
     routes: Mapping[str, Route]
     background: Sequence[Callable[[], None]]
     on_end: Mapping[str, Callable[[], None]]
-    told: Mapping[str, Callable[[], JsonObject]]
+    figures: HitFigures
 
 
 def make_collecting(
@@ -83,5 +84,5 @@ def make_collecting(
             *([watch.run] if watch else []),
         ],
         on_end={"closing the stream of hits": stream.close} if stream else {},
-        told={"collecting": watch.seen} if watch else {},
+        figures=HitFigures(collector, watch),
     )

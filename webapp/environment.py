@@ -18,6 +18,9 @@ MOST_WORKERS = 64
 
 _SENTRY_ENVIRONMENT = re.compile(r"(?!None$)[^\s/]{1,64}\Z")
 
+_METRICS_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,200}\Z")
+"""What may stand behind ``Bearer``."""
+
 
 class SocketAuth(StrEnum):
     """Who may connect a socket."""
@@ -324,6 +327,18 @@ class Environment(Schema):
             f"at least {LEAST_SECRET} characters, made at random",
             "What API keys and sessions are signed with: a new one makes every issued key invalid,"
             " and signs everybody out. Without it one is made and kept in HERALD_HOME/secret_key.",
+        ),
+    )
+    metrics_token = fields.String(
+        data_key="METRICS_TOKEN",
+        load_default=None,
+        validate=validate.Regexp(_METRICS_TOKEN),
+        metadata=_about(
+            "",
+            "16 to 200 letters, digits and any of -._~+/=",
+            "What Prometheus has to send to read /metrics, as Authorization: Bearer. Unset,"
+            " whoever reaches the port may read them: sums without a name of an app, a room or an"
+            " event. The keys of apps never open them.",
         ),
     )
     public_url = fields.Function(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from flask import Flask
 from logger_lib import JsonObject
 from webapp.access.gate import Gate
 from webapp.audit import AuditTrail
+from webapp.metrics.presence import PresenceFigures, SharedPresenceFigures
 from webapp.presence.census import Census
 from webapp.presence.elsewhere import WatchedElsewhere
 from webapp.presence.ending import Ending
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Presenting:
-    """What runs in green threads of its own, and what is told beside whether Herald is ready."""
+    """What runs in green threads of its own, and what is told of it."""
 
     background: Sequence[Callable[[], None]]
-    told: Mapping[str, Callable[[], JsonObject]]
+    figures: PresenceFigures
 
 
 def make_presenting(
@@ -50,11 +51,8 @@ def make_presenting(
     census, ending = Census(host, rooms, others), Ending(parting, others)
     app.register_blueprint(make_presence_blueprint(census, ending, gate, audit))
 
-    def seen() -> JsonObject:
-        return {"watchers": watching.watchers, "questions": census.questions}
-
     if hosts is None:
-        return Presenting([], {"presence": seen})
+        return Presenting([], PresenceFigures(watching, census))
     elsewhere = WatchedElsewhere(watching, hosts.asking)
     asking = hosts.asking
 
@@ -64,15 +62,5 @@ def make_presenting(
 
     asking.answer = answer
     asking.hear = elsewhere.hear
-
-    def seen_of_all() -> JsonObject:
-        return {
-            **seen(),
-            "unreached": asking.counters.unreached,
-            "lateAnswers": asking.counters.late,
-            "refused": asking.counters.refused,
-            "unanswered": asking.counters.unanswered,
-            "failures": elsewhere.counters.failures,
-        }
-
-    return Presenting([elsewhere.run], {"presence": seen_of_all})
+    figures = SharedPresenceFigures(watching, census, asking, elsewhere)
+    return Presenting([elsewhere.run], figures)

@@ -8,28 +8,42 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from logger_lib import JsonObject, LoggerFactory, LoggerGroup
+from logger_lib import LoggerFactory, LoggerGroup
 from webapp.access.gate import Gate
 from webapp.access.keys import ApiKeys
 from webapp.access.rate_limits import RateLimits
+from webapp.access.refusals import Refusals
 from webapp.analytics.views import Analytics
 from webapp.collecting import Collecting
 from webapp.destinations import log_retention
 from webapp.drain import Buffer, Drain
 from webapp.end import End
 from webapp.events.idempotency import IdempotentAnswers
+from webapp.events.publisher import Publisher
 from webapp.health.views import make_health_blueprint
+from webapp.metrics.access import AccessFigures
+from webapp.metrics.analytics import AnalyticsFigures
+from webapp.metrics.buffers import LoggerFigures
+from webapp.metrics.families import Part
+from webapp.metrics.hosts import HostFigures
+from webapp.metrics.loop_lag import LoopLag
+from webapp.metrics.process import LoopFigures, ProcessFigures
+from webapp.metrics.redis import RedisFigures
+from webapp.metrics.scrape import Scrape
+from webapp.metrics.sockets import SocketFigures
+from webapp.metrics.views import make_metrics_blueprint
 from webapp.presenting import Presenting
 from webapp.realtime.expiry import ExpiryWatch
 from webapp.realtime.parting import Parting
 from webapp.realtime.revocation import RevocationWatch
+from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import SocketServer
 from webapp.recovering import Recovering
 from webapp.settings import Settings
 from webapp.start import Start
 from webapp.storage.database import Database
 from webapp.users.views import SignIn
-from webapp.worker import DRAIN
+from webapp.worker import DRAIN, MEASURING
 
 if TYPE_CHECKING:
     from webapp.hosts.joining import Joined
@@ -40,15 +54,20 @@ class Serving:
     """All parts that run beside the calls, hold something which was taken, or are to be closed."""
 
     settings: Settings
+    host: str
+    """What this process is called, by other hosts too."""
     keys: ApiKeys
     gate: Gate
     sign_in: SignIn
+    rooms: RoomManager
     parting: Parting
     factories: Mapping[str, LoggerFactory]
     events_logger: LoggerGroup
     server_logger: LoggerGroup
     answers: IdempotentAnswers
+    publisher: Publisher
     limits: RateLimits
+    refusals: Refusals
     clients: Sequence[Callable[[], None]]
     """What closes the connections of the log's destinations."""
     analytics: Analytics
@@ -60,23 +79,28 @@ class Serving:
 
     def add_to(self, app: Flask, sockets: SocketServer) -> None:
         """Have ``app`` begin and end in order, and tell whether it is well."""
-        start = self._start()
+        lag = LoopLag()
+        parts = self._parts(sockets, lag)
+        app.extensions[MEASURING] = scrape = Scrape(parts)
+        start = self._start([*self._background(), lag.run, scrape.run])
         end = End(self._steps(start))
         drain = Drain(sockets, self._buffers(), on_serving=start, on_end=end)
         app.extensions[DRAIN] = drain
         ready = {"database": self.database.ping, "drain": drain.check}
         if self.joined is not None:
             ready |= self.joined.ready
-        app.register_blueprint(make_health_blueprint(ready, self._told()))
+        app.register_blueprint(make_health_blueprint(ready, parts))
+        metrics_token, check_guess = self.settings.metrics_token, self.limits.check_key
+        app.register_blueprint(make_metrics_blueprint(scrape, metrics_token, check_guess))
 
-    def _start(self) -> Start:
+    def _start(self, background: Sequence[Callable[[], None]]) -> Start:
         links = self.sign_in.links
         return Start(
             self.settings,
             self.keys,
             self.gate,
             self.factories.values(),
-            background=self._background(),
+            background=background,
             login_link=links.make if self.sign_in.issuer is None else None,
         )
 
@@ -113,6 +137,39 @@ class Serving:
             "closing the database": self.database.close,
         }
 
-    def _told(self) -> Mapping[str, Callable[[], JsonObject]]:
-        hosts = {} if self.joined is None else self.joined.told
-        return {**self.collecting.told, **self.recovering.told, **self.presenting.told, **hosts}
+    def _parts(self, sockets: SocketServer, lag: LoopLag) -> dict[str, Part]:
+        """Return all of which is told how it is, as ``/health/ready`` names it."""
+        parts: dict[str, Part] = {
+            "process": ProcessFigures(self.host),
+            "loop": LoopFigures(lag),
+            "sockets": SocketFigures(
+                self.rooms,
+                sockets.engine,
+                self.parting,
+                self.publisher,
+                self.answers,
+                max_sockets=self.settings.max_sockets,
+            ),
+            "loggers": LoggerFigures(
+                self.factories, lambda: self.events_logger.failed + self.server_logger.failed
+            ),
+            "collect": self.collecting.figures,
+            "analytics": AnalyticsFigures(self.analytics.analyst.cache),
+            "access": AccessFigures(self.gate, self.limits, self.refusals),
+            "presence": self.presenting.figures,
+        }
+        if self.recovering.figures is not None:
+            parts["recovery"] = self.recovering.figures
+        if self.joined is not None:
+            parts["hosts"] = HostFigures(self.joined.link)
+            parts["redis"] = RedisFigures(self.joined.link, self._redis_failures())
+        return parts
+
+    def _redis_failures(self) -> Mapping[str, Callable[[], int]]:
+        sessions = self.recovering.shared
+        return {
+            "rate_limits": lambda: self.limits.windows.failures,
+            "idempotency": lambda: self.answers.failures,
+            "analytics": lambda: self.analytics.analyst.cache.failures,
+            "sessions": lambda: sessions.failures if sessions else 0,
+        }

@@ -79,6 +79,7 @@ class Settings:
     sentry_environment: str | None
     secret_key: str | None = field(repr=False)
     """What the environment gives; ``access.secret.load_secret`` makes one where it gives none."""
+    metrics_token: str | None = field(repr=False)
     public_url: str | None
     """Scheme and host, without a slash at the end."""
     oidc_issuer: str | None

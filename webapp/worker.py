@@ -33,12 +33,16 @@ from webapp.http.stream import ClientStream
 from webapp.loads import Loads
 from webapp.patching import patch
 from webapp.settings import CannotStart
+from webapp.shared_figures import SharedFigures
 
 if TYPE_CHECKING:  # Gunicorn's master imports this module before anything is patched
     from flask import Flask
 
 DRAIN = "herald.drain"
 """Where the worker finds the app's ``Drainable`` in ``app.extensions``."""
+
+MEASURING = "herald.measuring"
+"""Where it finds the app's ``Measured``."""
 
 ACCEPT_PAUSE = 0.1
 """Seconds until the next try to accept after it failed: out of descriptors, as a rule."""
@@ -93,11 +97,24 @@ class Drainable(Protocol):
         """End all work within ``seconds``; say whether nothing was cut short."""
 
 
+class Measured(Protocol):
+    """What tells the figures of the app."""
+
+    def served_by(self, http: HttpService, shared: SharedFigures | None, place: int) -> None:
+        """Take note of who serves, and where it tells other workers its figures, if at all."""
+
+
 class EventletWorker(Worker):
     """Serves each connection in a green thread; at most ``worker_connections`` at once."""
 
     loads = Loads()
     """Of all workers that this process has started or was started with."""
+
+    figures = SharedFigures()
+    """What they tell each other of how they are."""
+
+    place: int | None = None
+    """Which of them this is; the master has said so, before there was this process."""
 
     def init_process(self) -> None:
         """Patch, then load the app: what it imports must see the patched modules."""
@@ -133,6 +150,7 @@ class EventletWorker(Worker):
         acceptors = [
             eventlet.spawn(self._accept_forever, listener, pool) for listener in self.sockets
         ]
+        self._say_who_serves()
         self._app_drain().serving(is_first=self.age == 1)
         settle_garbage_collector()
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -225,9 +243,16 @@ class EventletWorker(Worker):
                 pool.spawn(self._serve, GreenSocket(accepted), name, address)
 
     def _app_drain(self) -> Drainable:
-        app = cast("Flask", self.wsgi)
-        drain: Drainable = app.extensions[DRAIN]
+        drain: Drainable = self._app().extensions[DRAIN]
         return drain
+
+    def _app(self) -> Flask:
+        return cast("Flask", self.wsgi)
+
+    def _say_who_serves(self) -> None:
+        measured: Measured = self._app().extensions[MEASURING]
+        is_alone = self.place is None
+        measured.served_by(self.http, None if is_alone else self.figures, self.place or 0)
 
     def notify(self) -> None:
         """Tell the arbiter that this worker lives; drain when the arbiter does not any more."""

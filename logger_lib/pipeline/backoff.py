@@ -2,6 +2,7 @@
 
 import random
 import time
+from datetime import UTC, datetime
 
 _MOST_DOUBLINGS = 32
 
@@ -19,6 +20,8 @@ class Breaker:
         self._longest = longest
         self._again_at = 0.0
         self.failures = 0
+        self.failing_since: datetime | None = None
+        """When the first of the failures in a row was."""
 
     def failed(self) -> bool:
         """Begin a pause; say whether it is with this failure that the destination is down."""
@@ -26,12 +29,14 @@ class Breaker:
         # Of many processes not all may come back at the same moment.
         jitter = random.uniform(0.5, 1.0)  # noqa: S311  nothing here is a secret
         self.failures += 1
+        self.failing_since = self.failing_since or datetime.now(UTC)
         self._again_at = time.monotonic() + min(doubled, self._longest) * jitter
         return self.failures == self._threshold
 
     def succeeded(self) -> None:
         """Forget the failures."""
         self.failures = 0
+        self.failing_since = None
         self._again_at = 0.0
 
     @property

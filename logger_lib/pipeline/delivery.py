@@ -154,10 +154,14 @@ class Delivery(Generic[Item]):
             with self._flow.lock:
                 self._counters.retried += len(items)
         began = time.monotonic()
-        refusals = self._destination.write(items)
+        try:
+            refusals = self._destination.write(items)
+        finally:
+            took = time.monotonic() - began
+            self._counters.writes.observe(took)
         # Of a slow one nobody is to wait for the deadline again and again: it gets everything by
         # way of the spool, until it has been fast with that.
-        self._is_slow = time.monotonic() - began >= self._limits.deadline
+        self._is_slow = took >= self._limits.deadline
         return refusals
 
     def _written(self, flight: Flight[Item], refusals: Sequence[tuple[Item, str]]) -> None:

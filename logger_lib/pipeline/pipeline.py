@@ -19,6 +19,7 @@ from logger_lib.pipeline.flow import Flow, Form, Item
 from logger_lib.pipeline.intake import Intake
 from logger_lib.pipeline.lifetime import Buffered, open_pipelines
 from logger_lib.pipeline.limits import DEFAULT_LIMITS, Limits
+from logger_lib.pipeline.state import BufferState
 from logger_lib.spool.spool import Spool
 
 
@@ -73,6 +74,22 @@ class Pipeline(Buffered, Generic[Item]):
             or flow.stuck
             or not flow.is_within_bounds
             or (self._spool is None and self._delivery.breaker.is_open)
+        )
+
+    @property
+    def state(self) -> BufferState:
+        """How it is just now. Nothing is waited for, so what it says may not be of one moment."""
+        flow, limits, spool = self._flow, self._limits, self._spool
+        return BufferState(
+            waiting=len(flow.waiting),
+            waiting_bytes=flow.waiting_bytes,
+            max_waiting=limits.max_records,
+            max_waiting_bytes=limits.max_bytes,
+            spool_bytes=spool.size if spool else 0,
+            max_spool_bytes=spool.max_bytes if spool else 0,
+            failing_since=self._delivery.breaker.failing_since,
+            is_spooling=flow.spooling,
+            accepts=self.accepts(),
         )
 
     def flush(self, timeout: float) -> bool:

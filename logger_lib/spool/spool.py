@@ -80,7 +80,7 @@ class Spool:
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._directory = directory
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._offload = offload
         self._segment_bytes = segment_bytes
         self._forget()
@@ -96,6 +96,11 @@ class Spool:
         self._number = 0
         self._missing = 0
         self._closed = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes this spool has on disk, without those of other processes."""
+        return sum(segment.size for segment in list(self._segments))
 
     @property
     def is_empty(self) -> bool:
@@ -169,7 +174,7 @@ class Spool:
         if growing is None or not self._has_room(len(data)):
             self._survey()
         if not self._has_room(len(data)):
-            raise SpoolFull(self._max_bytes)
+            raise SpoolFull(self.max_bytes)
         if growing is not None:
             growing.append(data, lines)
             return
@@ -184,8 +189,7 @@ class Spool:
         self._growing = growing
 
     def _has_room(self, wanted: int) -> bool:
-        held = sum(segment.size for segment in self._segments)
-        return held + self._others_bytes + wanted <= self._max_bytes
+        return self.size + self._others_bytes + wanted <= self.max_bytes
 
     def _new_segment(self) -> Segment:
         make_directory(self._directory)

@@ -13,8 +13,10 @@ import requests
 
 from tests.deployment.crew import Crew
 from tests.deployment.deployed import Deployed
+from tests.services.figures import Scraped
 from tests.services.herald import STOP_SECONDS, HeraldServer, wait_until
 from tests.services.redis_server import RedisServer
+from webapp.metrics.scrape import TELL_SECONDS, WORKER
 
 WORKERS = 3
 SOCKETS = 300
@@ -80,6 +82,45 @@ def test_even_shares(three: HeraldServer) -> None:
         _require_even(shares)
 
 
+def test_figures_of_all(three: HeraldServer) -> None:
+    """Whichever worker is asked, it tells the figures of all, and each keeps its number."""
+    places = {str(place) for place in range(WORKERS)}
+    with Crew(three) as crew:
+        crew.connect_until_all_serve()
+        # A scrape is a connection of its own, so that any of them may get it.
+        for _ in range(WORKERS):
+            wait_until(lambda: sockets_by_worker(three) >= len(crew.clients), "all figures", 30)
+            assert Scraped.of(three).labels("herald_build_info", WORKER) == places
+    assert len(Scraped.of(three).labels("herald_build_info", "host")) == WORKERS
+    killed = three.worker_pids()[0]
+    os.kill(killed, signal.SIGSTOP)
+    wait_until(
+        lambda: max(ages_of_figures(three)) > 2 * TELL_SECONDS, "the age of what it told", 30
+    )
+    assert Scraped.of(three).labels("herald_build_info", WORKER) == places, "nobody waits for it"
+    os.kill(killed, signal.SIGKILL)
+    wait_until(
+        lambda: (
+            killed not in three.worker_pids()
+            and len(three.worker_pids()) == WORKERS
+            and Scraped.of(three).labels("herald_build_info", WORKER) == places
+        ),
+        "another one at the same place",
+        BOOT_SECONDS,
+    )
+
+
+def ages_of_figures(server: HeraldServer) -> list[float]:
+    """Return how old the figures of each worker are, in seconds."""
+    family = Scraped.of(server).families["herald_worker_told_seconds"]
+    return [sample.value for sample in family.samples]
+
+
+def sockets_by_worker(server: HeraldServer) -> float:
+    """Return how many sockets all workers tell of."""
+    return Scraped.of(server).value("herald_sockets")
+
+
 def test_a_killed_worker(three: HeraldServer) -> None:
     """A killed worker is replaced, takes nobody else's sockets along, and its heir catches up."""
     with Crew(three) as crew:
@@ -141,6 +182,24 @@ def _held(database: sqlite3.Connection) -> list[str]:
         "SELECT id FROM event_log WHERE event = 'held' AND id = event_id ORDER BY id"
     )
     return [str(row[0]) for row in rows]
+
+
+def test_a_worker_killed_while_redis_is_away(three: HeraldServer, redis: RedisServer) -> None:
+    """Another one takes its place; the workers that there are go on."""
+    wait_until(lambda: len(three.worker_pids()) == WORKERS, "all workers", BOOT_SECONDS)
+    killed, *others = three.worker_pids()
+    redis.kill()
+    try:
+        os.kill(killed, signal.SIGKILL)
+        wait_until(
+            lambda: len({*three.worker_pids()} - {killed}) == WORKERS, "another", BOOT_SECONDS
+        )
+        with Crew(three) as crew:
+            crew.connect_until_all_serve()
+            assert {*others} < crew.shares().keys()
+    finally:
+        redis.start()
+    assert "failed to boot" not in three.log_text()
 
 
 def test_a_reload(three: HeraldServer) -> None:

@@ -22,7 +22,7 @@ def test_live_and_ready(herald: HeraldServer) -> None:
     assert (live.status_code, live.json()) == (200, {"status": "live"})
     ready = requests.get(herald.url + "/health/ready", timeout=10)
     assert ready.status_code == 200
-    assert ready.json()["status"] == "ready"
+    assert (ready.json()["status"], ready.json()["ready"]) == ("ready", True)
     assert ready.json()["parts"]["database"] == "ok"
 
 
@@ -59,7 +59,7 @@ def test_the_database_is_out_of_reach(postgresql: str, home: Path) -> None:
         answer = requests.get(ready, timeout=10)
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-        assert answer.json()["status"] == "not ready"
+        assert (answer.json()["status"], answer.json()["ready"]) == ("not ready", False)
         assert answer.json()["error"]["code"] == "unavailable"
         assert answer.json()["parts"]["database"] != "ok"
         assert answer.json()["parts"]["drain"] == "ok"

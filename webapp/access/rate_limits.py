@@ -1,6 +1,6 @@
 """The rate limits: what each is of, and how calls over HTTP are held to it by Flask-Limiter."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Protocol, cast
 
@@ -70,7 +70,8 @@ class RateLimits:
     ``rates`` has no entry where there is no limit. ``rules`` says which limit the calls of a
     blueprint fall under; ``AUTH_PATHS`` are under ``Kind.AUTH``. There, and where owners read as
     apps do, the user counts whom ``caller`` names, if any: a call that is refused never does.
-    ``sizes`` says how much the current call of a kind counts, where that is more than one.
+    ``sizes`` says how much the current call of a kind counts, where that is more than one. The
+    blueprints of ``own_tokens`` take other tokens than keys, and call ``check_key`` for bad ones.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class RateLimits:
         sizes: Mapping[Kind, Callable[[], int]],
         redis_url: str | None,
         caller: Caller,
+        own_tokens: Collection[str] = (),
     ) -> None:
         self._gate = gate
+        self._own_tokens = own_tokens
         self._rules = rules
         self._sizes = sizes
         self._caller = caller
@@ -116,6 +119,11 @@ class RateLimits:
         """Return what counts for ``kind``, for calls that do not come through Flask."""
         return self._meters.get(kind)
 
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many calls were not granted, by what is limited; without what is not."""
+        return {kind.value: meter.refused for kind, meter in self._meters.items()}
+
     def check_connect(self, address: str | None) -> None:
         """Count a socket that ``address`` opens; raises ``TooManyRequests`` where it may not."""
         meter = self._meters.get(Kind.CONNECT)
@@ -146,6 +154,8 @@ class RateLimits:
     def _check_key_of_call(self) -> None:
         if self._is_by_user():
             return  # no keys there but user tokens, and a limit of its own
+        if request.blueprint in self._own_tokens:
+            return  # who brings the right one must not suffer for an address that others share
         self.check_key(request.remote_addr, presented_token(request.environ))
 
     # What Flask-Limiter asks about the current call

@@ -48,7 +48,9 @@ class SharedCounts:
     def hit(self, key: str, seconds: int, amount: int) -> tuple[int, float] | None:
         """Count ``amount``; return the count and the seconds left, ``None`` where nobody knows."""
         keys, arguments = [f"herald:limit:{key}"], [amount, seconds * 1000]
-        found = self._redis.ask(lambda: cast("list[int] | None", self._hit(keys, arguments)), None)
+        found = self._redis.ask_in_call(
+            lambda: cast("list[int] | None", self._hit(keys, arguments)), None
+        )
         return None if found is None else (found[0], found[1] / 1000)
 
     def close(self) -> None:
@@ -89,6 +91,11 @@ class Windows(Storage):
     def failures(self) -> int:
         """How often Redis was asked and did not answer."""
         return self._shared.failures if self._shared is not None else 0
+
+    @property
+    def held(self) -> int:
+        """How many windows are in memory; some may be over."""
+        return sum(map(len, self._kinds.values()))
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` in the window of ``key``, which has ``expiry`` seconds; return all."""

@@ -25,22 +25,23 @@ class Analyst:
 
     def __init__(self, database: Database, cache: AnswerCache) -> None:
         self._database = database
-        self._cache = cache
+        self.cache = cache
+        """What answers are kept in."""
 
     def answer(self, asker: Asker, question: Question) -> bytes:
         """Return the answer as JSON; raises ``NotFound`` where the app is not the asker's."""
         asked = self._database.run(lambda session: find_apps(session, asker))
-        kept = self._cache.get(_name(question, asked))
+        kept = self.cache.get(_name(question, asked))
         if kept is not None:
             return kept
         asked, found = self._database.run(lambda session: _ask(session, asker, question))
         answer = orjson.dumps(found)
-        self._cache.put(_name(question, asked), answer)
+        self.cache.put(_name(question, asked), answer)
         return answer
 
     def close(self) -> None:
         """Disconnect from the database, and from what answers are kept in."""
-        self._cache.close()
+        self.cache.close()
         self._database.close()
 
 

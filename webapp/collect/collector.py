@@ -9,6 +9,7 @@ from logger_lib.pipeline.dead_letters import DeadLetters
 from logger_lib.pipeline.delivery import Destination
 from logger_lib.pipeline.limits import Limits
 from logger_lib.pipeline.pipeline import Pipeline
+from logger_lib.pipeline.state import BufferState
 from logger_lib.spool.spool import SpoolPlace
 from webapp.acknowledgement import Acknowledgement, Refusing
 from webapp.collect.hit import Hit
@@ -77,6 +78,11 @@ class Collector:
     def accepts(self) -> bool:
         """Say whether what comes now can be expected to be kept."""
         return self._pipeline.accepts()
+
+    @property
+    def state(self) -> BufferState:
+        """How the buffer is just now."""
+        return self._pipeline.state
 
     @property
     def lost(self) -> int:

@@ -45,6 +45,16 @@ class IdempotentAnswers:
         self.replayed = 0
 
     @property
+    def size(self) -> int:
+        """About how many bytes the answers take that are kept here."""
+        return self._kept.size
+
+    @property
+    def failures(self) -> int:
+        """How often Redis was asked and did not answer."""
+        return self._shared.failures if self._shared else 0
+
+    @property
     def evicted(self) -> int:
         """How many answers were forgotten before their time, for want of room."""
         return self._kept.evicted

@@ -67,6 +67,8 @@ class Publisher:
     def __init__(self, sockets: FanOut, live: LiveEvents) -> None:
         self._sockets = sockets
         self._live = live
+        self.published = 0
+        """How many events were taken here."""
 
     def publish(self, event: Event, logger: Logger) -> Receipt:
         """Deliver and log ``event``.
@@ -84,6 +86,7 @@ class Publisher:
         self._refuse_sids(event.rooms)
         event_id, now = uuid7(), datetime.now(UTC)
         handed_out = self._sockets.hand_out(event, event_id, now)
+        self.published += 1
         logger.log(
             event_record(
                 event.name,

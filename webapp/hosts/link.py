@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 
-from logger_lib import JsonObject
 from webapp.errors import Unavailable
+from webapp.hosts.answers import Answers
 from webapp.hosts.entry import GoneEntry
 from webapp.hosts.fan_out import HostFanOut
 from webapp.hosts.line import Line
@@ -14,16 +17,56 @@ from webapp.hosts.peers import Peers
 
 STEP_SECONDS = 0.01
 
+OUT_OF_REACH, JOINING, DEAF, CATCHING_UP, OK = (
+    "out of reach",
+    "joining",
+    "deaf",
+    "catching up",
+    "ok",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """How the line is, and what went wrong since the process started; see the counters' classes."""
+
+    STATES: ClassVar = (OK, CATCHING_UP, JOINING, DEAF, OUT_OF_REACH)
+
+    state: str
+    """One of ``STATES``."""
+    out_since: datetime | None
+    """Since when Redis does not answer; ``None`` where it does."""
+    others: int
+    died: int
+    waiting: int
+    outbox_bytes: int
+    max_bytes: int
+    given_up: int
+    left_out: int
+    again: int
+    missed: int
+    unreached: int
+    early: int
+    failures: int
+    malformed: int
+    undone: int
+    unsaid: int
+    withheld: int
+    beginnings: int
+
 
 class HostLink:
     """Says whether the line is well, and ends it in order."""
 
-    def __init__(self, outbox: Outbox, peers: Peers, fan_out: HostFanOut, line: Line) -> None:
+    def __init__(
+        self, outbox: Outbox, peers: Peers, fan_out: HostFanOut, line: Line, answers: Answers
+    ) -> None:
         self.host = outbox.host
         self._outbox = outbox
         self._peers = peers
         self._fan_out = fan_out
         self._line = line
+        self._answers = answers
 
     def check(self) -> None:
         """Raise ``Unavailable`` where this host is deaf, or has not joined the others yet.
@@ -40,34 +83,39 @@ class HostLink:
                 " connection"
             )
 
-    def seen(self) -> JsonObject:
-        """Return what is known of the hosts, for who asks whether Herald is well."""
-        told: JsonObject = {
-            "id": self.host,
-            "state": self._state(),
-            "others": len(self._peers),
-            "waiting": self._outbox.waiting,
-            "givenUp": self._outbox.counters.given_up,
-            "missed": self._fan_out.counters.missed,
-            "unreached": self._fan_out.counters.unreached,
-            "early": self._fan_out.counters.early,
-            "failures": self._line.counters.failures,
-            "malformed": self._line.counters.malformed,
-            "leftOut": self._outbox.counters.left_out,
-            "died": self._peers.died,
-        }
-        if self._line.out_since is not None:
-            told["since"] = self._line.out_since.isoformat()
-        return told
+    def status(self) -> HostStatus:
+        """Return what is known of the hosts."""
+        outbox, fan_out, line = self._outbox, self._fan_out, self._line
+        return HostStatus(
+            state=self._state(),
+            out_since=line.out_since,
+            others=len(self._peers),
+            died=self._peers.died,
+            waiting=outbox.waiting,
+            outbox_bytes=outbox.size,
+            max_bytes=outbox.max_bytes,
+            given_up=outbox.counters.given_up,
+            left_out=outbox.counters.left_out,
+            again=outbox.counters.again,
+            missed=fan_out.counters.missed,
+            unreached=fan_out.counters.unreached,
+            early=fan_out.counters.early,
+            failures=line.counters.failures,
+            malformed=line.counters.malformed,
+            undone=line.counters.undone,
+            unsaid=outbox.counters.unsaid,
+            withheld=self._answers.withheld,
+            beginnings=line.counters.beginnings,
+        )
 
     def _state(self) -> str:
         if self._line.is_out_of_reach:
-            return "out of reach"
+            return OUT_OF_REACH
         if not self._fan_out.has_joined:
-            return "joining"
+            return JOINING
         if self._line.test.is_deaf:
-            return "deaf"
-        return "catching up" if self._line.test.is_behind else "ok"
+            return DEAF
+        return CATCHING_UP if self._line.test.is_behind else OK
 
     def flush(self, timeout: float) -> bool:
         """Have what waits appended within ``timeout`` seconds; say whether all is."""

@@ -80,6 +80,13 @@ class AppSockets:
         """Return the sids of all."""
         return [*self._plain.everyone, *self._recovering.everyone]
 
+    @property
+    def room_count(self) -> int:
+        """How many those are."""
+        if not self._recovering.rooms:
+            return len(self._plain.rooms)
+        return len(self.rooms())
+
     def sids_in(self, room: str) -> list[str]:
         """Return the sids of those in ``room``."""
         return [*self._plain.rooms.get(room, ()), *self._recovering.rooms.get(room, ())]

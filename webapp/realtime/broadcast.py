@@ -37,6 +37,8 @@ class Broadcasts:
         self._recipients_a_look = recipients_a_look
         self._clock = clock
         self._under_way: list[_Broadcast] = []
+        self.deliveries = 0
+        """How many sockets got a packet, one after the other counted."""
 
     @property
     def are_under_way(self) -> bool:
@@ -49,6 +51,11 @@ class Broadcasts:
         Together they are one event: no other comes in between, and who the recipients are is
         settled at once.
         """
+        sids = self._send(parts)
+        self.deliveries += len(sids)
+        return sids
+
+    def _send(self, parts: Iterable[tuple[Packet, Recipients]]) -> tuple[str, ...]:
         shares = [_Share(packet, recipients) for packet, recipients in parts if recipients]
         if len(shares) == 1 and self._fits_now(shares[0]):
             # What most events are: worth a way of its own.

@@ -11,18 +11,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 import eventlet
 
-from logger_lib import JsonObject, JsonValue
+from logger_lib import JsonValue
 from webapp.realtime.catch_up import CatchUp, Deliveries
 from webapp.realtime.history import History
 from webapp.realtime.members import Member, SocketOwner
 from webapp.realtime.offsets import Offset
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.seen import Seen
-from webapp.realtime.sessions import Claimant, Session, SessionStore
+from webapp.realtime.sessions import Claimant, Session, SessionsOutOfReach, SessionStore
 from webapp.realtime.wanted_apps import WantedApps
 
 RECOVERY = "herald.recovery"
@@ -34,7 +35,7 @@ TAKEN_OVER = "taken over: its client has come back by another connection"
 """Why a connection is ended that is not known to be dead yet."""
 
 PID_BYTES = 16
-MAX_WORD = 1_500
+MAX_WORD = 4_000
 """Characters of what a client sends for its pid and offset; ours have less."""
 
 KEPT_A_TURN = 200
@@ -43,6 +44,36 @@ KEPT_A_TURN = 200
 BEHIND_SECONDS = 1.0
 BEHIND_LOOK = 0.02
 """How long is waited until this host has heard of all that the client has; and the looks at it."""
+
+
+class Refusal(StrEnum):
+    """Why a client that comes back begins anew."""
+
+    UNKNOWN = "unknown session"
+    ANOTHERS = "another's session"
+    NO_OFFSET = "no offset"
+    TAKEN = "taken meanwhile"
+    TOO_OLD = "too old"
+    BEHIND = "host is behind"
+    OUT_OF_REACH = "sessions out of reach"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStatus:
+    """What is kept for who comes back, and what came of it since the process started."""
+
+    events: int
+    size: int
+    """Bytes that these take."""
+    events_given_up: int
+    sessions: int
+    sessions_given_up: int
+    recovered: int
+    refused: Mapping[Refusal, int]
+    given: int
+    """Events given to who came back."""
+    cut_off: int
+    """Clients ended while they caught up, as events went away before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +93,14 @@ class Wish:
 
 def _word(value: JsonValue) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_WORD else ""
+
+
+class _BeginsAnew(Exception):
+    """A client cannot be given all that it missed, and ``why``."""
+
+    def __init__(self, why: Refusal) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Recovery:
@@ -118,19 +157,19 @@ class Recovery:
         """Say whether anybody may come back for an event of this app, here."""
         return self._wanted.is_wanted(app_id)
 
-    def seen(self) -> JsonObject:
-        """Return what is kept and what came of it, for who asks whether Herald is well."""
-        refused: JsonObject = {why: count for why, count in self.counts.items() if why != RECOVERED}
-        return {
-            "events": len(self._history),
-            "bytes": self._history.size,
-            "eventsGivenUp": self._history.given_up,
-            "sessions": self._sessions.kept,
-            "sessionsGivenUp": self._sessions.given_up,
-            "recovered": self.counts[RECOVERED],
-            "refused": refused,
-            "cutOff": self._catch_up.counts["cut off"],
-        }
+    def status(self) -> RecoveryStatus:
+        """Return what is kept, and what came of it."""
+        return RecoveryStatus(
+            events=len(self._history),
+            size=self._history.size,
+            events_given_up=self._history.given_up,
+            sessions=self._sessions.kept,
+            sessions_given_up=self._sessions.given_up,
+            recovered=self.counts[RECOVERED],
+            refused={why: self.counts[why] for why in Refusal},
+            given=self._catch_up.counts["given"],
+            cut_off=self._catch_up.counts["cut off"],
+        )
 
     def taken(self, sid: str) -> None:
         """End the socket ``sid``, whose client has come back on another host."""
@@ -139,11 +178,11 @@ class Recovery:
         if member is not None and self._here.get(member.pid) is member:
             self._end(member)
 
-    def keep_all(self) -> None:
-        """Keep the sessions of all sockets that are connected, for the case that this host dies."""
+    def hold_all(self) -> None:
+        """Hold the sessions of all sockets that are connected, for the case that this host dies."""
         for number, member in enumerate(list(self._here.values()), 1):
             if self._here.get(member.pid) is member:
-                self._sessions.keep(self._session_of(member))
+                self._sessions.hold(self._session_of(member))
             if not number % KEPT_A_TURN:
                 eventlet.sleep(0)
 
@@ -170,33 +209,50 @@ class Recovery:
 
     def _recover(self, member: Member, wish: Wish) -> bool:
         """Take a session up again, all of it or not at all; say whether it is settled."""
-        claimant = Claimant.of(member.admitted)
         held = self._here.get(wish.pid)
-        session = self._sessions.find(wish.pid) if held is None else self._session_of(held)
-        if session is None or session.claimant != claimant:
-            return self._refuse("unknown session" if session is None else "another's session")
-        rooms = {
-            room: joined
-            for room, joined in session.rooms.items()
-            if self._may_join(member.admitted, room)
-        }
-        offset = self._offset_of(session, wish)
-        if offset is None:
-            return self._refuse("no offset")
-        if not self._is_connected(member):
-            return True
-        if self._here.get(wish.pid) is not held:
-            return self._refuse("taken meanwhile")
-        if self._history.after(claimant.app_id, offset, 1) is None:
-            self._sessions.forget(wish.pid)
-            return self._refuse("too old")
+        try:
+            session = self._find(member, wish.pid, held)
+            rooms = {
+                room: joined
+                for room, joined in session.rooms.items()
+                if self._may_join(member.admitted, room)
+            }
+            offset = self._offset_of(session, wish)
+            if not self._is_connected(member):
+                return True
+            if self._here.get(wish.pid) is not held:
+                return self._refuse(Refusal.TAKEN)
+            self._check_all_is_here(session, offset)
+        except _BeginsAnew as anew:
+            return self._refuse(anew.why)
         self._take(member, session, rooms, offset)
         self._catch_up.run(member, offset)
         return True
 
-    def _refuse(self, why: str) -> bool:
+    def _find(self, member: Member, pid: str, held: Member | None) -> Session:
+        """Return the session ``pid``, which has to be ``member``'s."""
+        try:
+            session = self._sessions.find(pid) if held is None else self._session_of(held)
+        except SessionsOutOfReach:
+            raise _BeginsAnew(Refusal.OUT_OF_REACH) from None
+        if session is None:
+            raise _BeginsAnew(Refusal.UNKNOWN)
+        if session.claimant != Claimant.of(member.admitted):
+            raise _BeginsAnew(Refusal.ANOTHERS)
+        return session
+
+    def _refuse(self, why: Refusal) -> bool:
         self.counts[why] += 1
         return False
+
+    def _check_all_is_here(self, session: Session, offset: Offset) -> None:
+        if self._history.after(session.claimant.app_id, offset, 1) is not None:
+            return
+        if self._history.is_ahead(offset):
+            # Another host may have come so far, or this one on another try.
+            raise _BeginsAnew(Refusal.BEHIND)
+        self._sessions.forget(session.pid)
+        raise _BeginsAnew(Refusal.TOO_OLD)
 
     def _take(
         self, member: Member, session: Session, rooms: Mapping[str, Offset], offset: Offset
@@ -219,24 +275,25 @@ class Recovery:
         self._rooms.disconnect(member.sid, NAMESPACE)
         self._rooms.server.eio.end_soon(member.connection, TAKEN_OVER)
 
-    def _offset_of(self, session: Session, wish: Wish) -> Offset | None:
+    def _offset_of(self, session: Session, wish: Wish) -> Offset:
         """Return how far the client has come: what it says, and what it is known to have.
 
         Waits where this host has not come so far.
         """
         told, known = Offset.parse(wish.offset), Offset.parse(session.seen)
         if told is None or known is None:
-            return self._await(told or known)
+            only = told or known
+            if only is None:
+                raise _BeginsAnew(Refusal.NO_OFFSET)
+            return self._await(only)
         if not self._history.knows(told.epoch) and told.position <= known.position:
             # It has heard nothing for long, and has answered pings.
             return self._await(known)
         told, known = self._await(told), self._history.translate(known)
-        return told if told is None or known is None else told.and_all_of(known)
+        return told if known is None else told.and_all_of(known)
 
-    def _await(self, offset: Offset | None) -> Offset | None:
+    def _await(self, offset: Offset) -> Offset:
         """Return ``offset`` in the present epoch, when this host has come so far, or in time."""
-        if offset is None:
-            return None
         until = time.monotonic() + BEHIND_SECONDS
         while self._history.is_ahead(offset) and time.monotonic() < until:
             eventlet.sleep(BEHIND_LOOK)
@@ -262,7 +319,7 @@ class Recovery:
 
     def _stored(self, member: Member) -> None:
         if self._sessions.outlives:
-            self._sessions.keep(self._session_of(member))
+            self._sessions.hold(self._session_of(member))
 
     def _session_of(self, member: Member) -> Session:
         seen = member.connection.seen

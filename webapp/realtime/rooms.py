@@ -61,6 +61,16 @@ class RoomManager(Manager):
         return self._admitted
 
     @property
+    def room_count(self) -> int:
+        """How many rooms there are, of all apps."""
+        return sum(app.room_count for app in self._apps.values())
+
+    @property
+    def deliveries(self) -> int:
+        """How many times a socket was given an event, since the process started."""
+        return self._broadcasts.deliveries
+
+    @property
     def is_sending(self) -> bool:
         """Whether there are sockets that have not been sent yet what was handed to them."""
         return self._broadcasts.are_under_way

@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from logger_lib import JsonObject
 from tests.console.browser.shop import order_event, visits
-from tests.services.chromium import SECONDS, Person, chromium
+from tests.services.chromium import chromium
 from tests.services.herald import ROOT, HeraldServer
+from tests.services.person import SECONDS, Person
 from webapp.access.scopes import Scope
 
 SCREENSHOTS = ROOT / "docs" / "screenshots"
@@ -36,9 +37,9 @@ class Shop:
         assert answer.status_code == 202, answer.text
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium; other packages have their own, and Playwright runs once at a time in a process."""
     with chromium() as found:
         yield found
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.console.browser.conftest import APP, Shop, goto, keep_screenshot
-from tests.services.chromium import DESKTOP, PHONE, Person, violations
+from tests.services.person import DESKTOP, PHONE, Person, violations
 from tests.services.socket_client import SocketClient
 
 LIVE_EVENTS = 11

@@ -6,9 +6,9 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.console.browser.conftest import Shop, goto
-from tests.services.chromium import Person
 from tests.services.herald import wait_until
 from tests.services.node import NodeProcess
+from tests.services.person import Person
 from tests.services.socket_client import SocketClient
 
 HOSTILE = '<img src=x onerror="alert(1)">'

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.browser.conftest import Shop, goto
-from tests.services.chromium import Person
 from tests.services.ledger import Ledger
+from tests.services.person import Person
 from tests.services.publishers import Publishers
 
 LIVE_SECONDS = float(os.environ.get("HERALD_TEST_LIVE_SECONDS", "10"))

@@ -51,6 +51,11 @@ class LagWatch:
         elif was_late and not self._is_late:
             sys.stderr.write("Herald: the hits that waited in Redis are stored.\n")
 
+    @property
+    def lag(self) -> Lag | None:
+        """What the last look saw; ``None`` where Redis did not answer, or there was none yet."""
+        return self._seen
+
     def seen(self) -> JsonObject:
         """Return what the last look saw, for who asks whether Herald is well."""
         lag = self._seen
