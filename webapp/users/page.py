@@ -24,7 +24,8 @@ _PAGE = """<!doctype html>
 <img src="/console/favicon.svg" alt="" width="40" height="40">
 <h1>Sign in to Herald</h1>
 {% if refusal %}<p class="refusal" role="alert">{{ refusal }}</p>
-{% endif %}{% if issuer %}<a class="button primary" href="/auth/google">Sign in with {{ issuer }}</a>
+{% endif %}{% if issuer %}
+<a class="button primary" href="/auth/google">Sign in with {{ issuer }}</a>
 <p class="or">or with a link</p>
 {% endif %}<form method="post" action="/auth/login">
 <label>Code of a sign-in link, behind its #
