@@ -255,7 +255,13 @@ def ask(world: World) -> None:
     user = f"user-stats?userId={first.subject}"
     for token in (second.key, second.user_token):
         for app in ("", f"&app_id={first.app_id}", f"&app={first.app_id}"):
-            for query in ("timeseries?interval=day", "top-events?limit=9", "export?format=jsonl"):
+            for query in (
+                "timeseries?interval=day",
+                "top-events?limit=9",
+                "overview?includeBots=true",
+                "breakdown?by=page",
+                "export?format=jsonl",
+            ):
                 path = f"/analytics/{query}{app}"
                 world.attack(f"GET {path}", second.call("GET", path, None, token))
             path = f"/analytics/event-summary?event={first.mark}{app}"
@@ -303,6 +309,8 @@ ENDPOINTS: dict[str, Callable[[World], None]] = {
     "GET /analytics/user-stats": ask,
     "GET /analytics/timeseries": ask,
     "GET /analytics/top-events": ask,
+    "GET /analytics/overview": ask,
+    "GET /analytics/breakdown": ask,
     "GET /analytics/export": ask,
     "DELETE /analytics/users": ask,
     "GET /auth/apps/<app_id>/analytics": change_policy,

@@ -17,6 +17,8 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "user-stats": {"userId": "ada"},
     "timeseries": {"interval": "day"},
     "top-events": {},
+    "overview": {},
+    "breakdown": {"by": "page"},
     "export": {},
 }
 
@@ -153,6 +155,10 @@ def test_a_browser_asks_by_its_cookie(app: Collected, operator: Browser) -> None
         ("top-events", {"limit": "0"}, ["limit"]),
         ("top-events", {"limit": "101"}, ["limit"]),
         ("top-events", {"app_id": ""}, ["app_id"]),
+        ("overview", {"event": ""}, ["event"]),
+        ("breakdown", {}, ["by"]),
+        ("breakdown", {"by": "country"}, ["by"]),
+        ("breakdown", {"by": "os", "limit": "101"}, ["limit"]),
         ("timeseries", {}, ["interval"]),
         ("timeseries", {"interval": "week"}, ["interval"]),
         ("timeseries", {"interval": "day", "event": [str(n) for n in range(21)]}, ["event"]),

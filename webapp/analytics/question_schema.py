@@ -8,6 +8,7 @@ from typing import TypedDict, TypeVar, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 from werkzeug.datastructures import MultiDict
 
+from webapp.analytics.breakdown import Breakdown, By, Overview
 from webapp.analytics.days import Days
 from webapp.analytics.export import Export, Format
 from webapp.analytics.summaries import EventSummary, TopEvents, UserStats
@@ -112,6 +113,18 @@ class TopEventsSchema(_OfDays):
     limit = fields.Integer(load_default=DEFAULT_TOP, validate=validate.Range(1, MAX_TOP))
 
 
+class OverviewSchema(_OfDays):
+    """The query string of ``GET /analytics/overview``."""
+
+    event = Exact(validate=validate.Length(1, MAX_NAME))
+
+
+class BreakdownSchema(OverviewSchema, TopEventsSchema):
+    """The query string of ``GET /analytics/breakdown``."""
+
+    by = fields.Enum(By, by_value=True, required=True)
+
+
 class _OfEvents(_OfDays):
     events = fields.List(
         _event(), data_key="event", load_default=[], validate=validate.Length(max=MAX_EVENTS)
@@ -141,6 +154,7 @@ class LoadedQuestion(TypedDict, total=False):
     event: str
     events: list[str]
     limit: int
+    by: By
     interval: Interval
     wanted: Format
     user_id: str
@@ -152,6 +166,7 @@ _event_summary, _user_stats, _timeseries = (
     TimeseriesSchema(),
 )
 _top_events, _export, _user = TopEventsSchema(), ExportSchema(), UserSchema()
+_overview, _breakdown = OverviewSchema(), BreakdownSchema()
 
 
 def load_event_summary(arguments: MultiDict[str, str]) -> tuple[str | None, EventSummary]:
@@ -181,6 +196,22 @@ def load_top_events(arguments: MultiDict[str, str]) -> tuple[str | None, TopEven
     """Return the app that is named, if any, and the question."""
     loaded = _load(_top_events, arguments)
     return loaded.get("app_id"), TopEvents(loaded["limit"], _days(loaded), loaded["with_bots"])
+
+
+def load_overview(arguments: MultiDict[str, str]) -> tuple[str | None, Overview]:
+    """Return the app that is named, if any, and the question."""
+    loaded = _load(_overview, arguments)
+    question = Overview(loaded.get("event"), _days(loaded), loaded["with_bots"])
+    return loaded.get("app_id"), question
+
+
+def load_breakdown(arguments: MultiDict[str, str]) -> tuple[str | None, Breakdown]:
+    """Return the app that is named, if any, and the question."""
+    loaded = _load(_breakdown, arguments)
+    question = Breakdown(
+        loaded["by"], loaded["limit"], loaded.get("event"), _days(loaded), loaded["with_bots"]
+    )
+    return loaded.get("app_id"), question
 
 
 def load_export(arguments: MultiDict[str, str]) -> tuple[str | None, Export]:

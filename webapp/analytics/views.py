@@ -16,8 +16,10 @@ from webapp.analytics.asked_apps import Asker
 from webapp.analytics.erasing import UserErasing
 from webapp.analytics.export import CONTENT_TYPES, export_hits
 from webapp.analytics.question_schema import (
+    load_breakdown,
     load_event_summary,
     load_export,
+    load_overview,
     load_timeseries,
     load_top_events,
     load_user,
@@ -73,6 +75,14 @@ def make_analytics_blueprint(analytics: Analytics) -> Blueprint:
     @blueprint.get("/top-events")
     def top_events() -> Response:
         return answer(load_top_events)
+
+    @blueprint.get("/overview")
+    def overview() -> Response:
+        return answer(load_overview)
+
+    @blueprint.get("/breakdown")
+    def breakdown() -> Response:
+        return answer(load_breakdown)
 
     @blueprint.get("/export")
     def export() -> Response:

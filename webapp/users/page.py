@@ -11,22 +11,30 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Sign in · Herald</title>
+<link rel="icon" href="/console/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/console/console.css">
+<link rel="stylesheet" href="/console/sign-in.css">
+<script src="/console/first-theme.js"></script>
 <script src="{{ script }}" defer></script>
 </head>
-<body>
-<main>
+<body class="sign-in">
+<main class="card">
+<img src="/console/favicon.svg" alt="" width="40" height="40">
 <h1>Sign in to Herald</h1>
-{% if refusal %}<p role="alert">{{ refusal }}</p>
-{% endif %}{% if issuer %}<p><a href="/auth/google">Sign in with {{ issuer }}</a></p>
+{% if refusal %}<p class="refusal" role="alert">{{ refusal }}</p>
+{% endif %}{% if issuer %}
+<a class="button primary" href="/auth/google">Sign in with {{ issuer }}</a>
+<p class="or">or with a link</p>
 {% endif %}<form method="post" action="/auth/login">
-<p><label>Code of a sign-in link, which stands behind its #:
-<input name="token" required autocomplete="off" spellcheck="false"></label>
+<label>Code of a sign-in link, behind its #
+<input class="mono" name="token" required autocomplete="off" spellcheck="false"></label>
 <input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">
-<button type="submit">Sign in</button></p>
+<button type="submit"{% if not issuer %} class="primary"{% endif %}>Sign in</button>
 </form>
-<p>Whoever operates this Herald makes such a link:
-<code>flask --app webapp users login-link</code></p>
+<p class="hint">Whoever operates this Herald makes such a link:</p>
+<code>flask --app webapp users login-link</code>
 </main>
 </body>
 </html>

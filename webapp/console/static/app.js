@@ -1,3 +1,172 @@
-const answer = await fetch("/auth/profile", { headers: { Accept: "application/json" } });
-const profile = await answer.json();
-document.getElementById("who").textContent = profile.user.email || profile.user.id;
+// @ts-check
+/**
+ * The console: who is signed in, which app is looked at, and one page at a time.
+ *
+ * @typedef {object} View
+ * @property {HTMLElement} root where the page puts what it shows
+ * @property {import("./api.js").Session} session
+ * @property {import("./api.js").AppCalls} calls calls in the name of the app that is looked at
+ * @property {URLSearchParams} query
+ * @property {AbortSignal} signal aborted when another page comes
+ * @property {import("./api.js").App | undefined} app the one that is looked at, if there is any
+ * @property {() => Promise<import("./api.js").App[]>} reloadApps asks which apps there are now
+ *
+ * @typedef {{title: string, mount: (view: View) => void | (() => void)}} Page
+ */
+import { AppCalls, Session } from "./api.js";
+import { fill, find, h, icon, say } from "./dom.js";
+import { toastError } from "./panel.js";
+import { address, go, place } from "./router.js";
+import { startTheme } from "./theme.js";
+import { nothingHere } from "./virtual-list.js";
+
+/** @type {Record<string, {label: string, load: () => Promise<Page>, needsApp: boolean}>} */
+const PAGES = {
+  live: { label: "Live", load: () => import("./live.js"), needsApp: true },
+  log: { label: "Log", load: () => import("./log.js"), needsApp: true },
+  sockets: { label: "Sockets", load: () => import("./sockets.js"), needsApp: true },
+  analytics: { label: "Analytics", load: () => import("./analytics.js"), needsApp: true },
+  keys: { label: "Keys", load: () => import("./keys.js"), needsApp: false },
+  health: { label: "Health", load: () => import("./health.js"), needsApp: false },
+};
+const CHOSEN_APP = "herald.app";
+
+class Console {
+  /** @param {Session} session @param {import("./api.js").App[]} apps */
+  constructor(session, apps) {
+    this.#session = session;
+    this.#apps = apps;
+    this.#choice = /** @type {HTMLSelectElement} */ (find("#app"));
+    this.#root = find("#page");
+    this.#choice.addEventListener("change", () => this.#choose(this.#choice.value));
+  }
+
+  #session; #apps; #choice; #root;
+  /** @type {AppCalls | null} */
+  #calls = null;
+  #leave = () => {};
+  #over = new AbortController();
+  #visits = 0;
+
+  start() {
+    fill(find("#pages"), Object.entries(PAGES).map(([name, { label }]) =>
+      h("li", {}, h("a", { href: address(name), "data-page": name }, icon(name), h("span", {}, label))),
+    ));
+    this.#showApps();
+    addEventListener("hashchange", () => void this.show());
+    addEventListener("keydown", (event) => focusFilter(event));
+    find("[data-skip]").addEventListener("click", (event) => {
+      event.preventDefault(); // the address behind the # is that of a page
+      this.#root.focus();
+    });
+    return this.show();
+  }
+
+  /** Show the page that the address names. */
+  async show() {
+    const { page, query } = place();
+    if (!(page in PAGES)) return go(this.#apps.length === 0 ? "keys" : "live");
+    const visit = ++this.#visits;
+    this.#end();
+    markCurrent(page);
+    const { load, needsApp, label } = PAGES[page];
+    document.title = `${label} · Herald`;
+    try {
+      const { mount } = await load();
+      if (visit !== this.#visits) return;
+      fill(this.#root);
+      this.#root.dataset.page = page;
+      if (needsApp && this.#calls === null) this.#root.append(noApp());
+      else this.#leave = mount(this.#view(query)) ?? (() => {});
+    } catch (error) {
+      fill(this.#root, nothingHere("This page could not be loaded", String(error)));
+    }
+  }
+
+  /** @param {URLSearchParams} query @returns {View} */
+  #view(query) {
+    const calls = /** @type {AppCalls} */ (this.#calls);
+    const reloadApps = async () => {
+      this.#apps = await this.#session.apps();
+      this.#showApps();
+      return this.#apps;
+    };
+    const { signal } = this.#over;
+    return { root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal, reloadApps };
+  }
+
+  #end() {
+    this.#leave();
+    this.#leave = () => {};
+    this.#over.abort();
+    this.#over = new AbortController();
+  }
+
+  #showApps() {
+    const kept = this.#calls?.app.id ?? localStorage.getItem(CHOSEN_APP);
+    const chosen = this.#apps.find((app) => app.id === kept) ?? this.#apps[0];
+    fill(this.#choice, this.#apps.map((app) => h("option", { value: app.id, selected: app === chosen }, app.appName)));
+    this.#choice.disabled = this.#apps.length === 0;
+    if (chosen && chosen.id !== this.#calls?.app.id) this.#calls = new AppCalls(this.#session, chosen);
+  }
+
+  /** @param {string} id */
+  #choose(id) {
+    const app = this.#apps.find((each) => each.id === id);
+    if (!app) return;
+    localStorage.setItem(CHOSEN_APP, id);
+    this.#calls = new AppCalls(this.#session, app);
+    void this.show();
+  }
+}
+
+function noApp() {
+  return nothingHere("You have no app yet", "An app owns keys, rooms, events and analytics. ", h("a", { href: address("keys") }, "Register the first one"), ".");
+}
+
+/** @param {string} page */
+function markCurrent(page) {
+  for (const link of document.querySelectorAll("a[data-page]")) {
+    if (link.getAttribute("data-page") === page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** `/` goes to the filter of the page, unless it is typed somewhere.
+ *
+ * @param {KeyboardEvent} event
+ */
+function focusFilter(event) {
+  const isTyped = event.target instanceof Element && event.target.closest("input, textarea, select, dialog");
+  if (event.key !== "/" || isTyped || event.ctrlKey || event.metaKey || event.altKey) return;
+  const filter = document.querySelector("[data-filter]");
+  if (filter instanceof HTMLElement) {
+    event.preventDefault();
+    filter.focus();
+  }
+}
+
+/** @param {Session} session */
+function showAccount(session) {
+  const { name, email } = session.profile.user;
+  say(find("#who"), email || name);
+  say(find("#initial"), (name || email || "?").slice(0, 1).toUpperCase());
+  find("#sign-out").addEventListener("click", async () => {
+    await session.post("/auth/logout", {});
+    location.assign("/auth/login");
+  });
+}
+
+async function start() {
+  startTheme(find("#theme"));
+  try {
+    const session = await Session.open();
+    showAccount(session);
+    await new Console(session, await session.apps()).start();
+  } catch (error) {
+    fill(find("#page"), nothingHere("The console could not begin", error instanceof Error ? error.message : String(error)));
+    toastError(error);
+  }
+}
+
+void start();

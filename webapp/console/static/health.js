@@ -1,0 +1,110 @@
+// @ts-check
+/** The page *Health*: the state of each part, whatever parts this Herald has. */
+import { call } from "./api.js";
+import { fill, h, say } from "./dom.js";
+import { jsonView } from "./json-view.js";
+import { count } from "./time.js";
+import { nothingHere } from "./virtual-list.js";
+
+const AGAIN_MS = 3_000;
+const GOOD = new Set(["ok", "ready", "live", "up", "connected", "none", "embedded"]);
+/** Keys of `/health/ready` that are no part: what they say stands at the top. */
+const HEAD = new Set(["status", "ready", "parts", "error"]);
+
+/**
+ * @typedef {{[key: string]: Told}} ToldRecord
+ * @typedef {string | number | boolean | null | Array<unknown> | {[key: string]: any}} Told
+ */
+
+export const title = "Health";
+
+/** @param {import("./app.js").View} view */
+export function mount({ root, signal }) {
+  const state = h("span", { class: "state", role: "status", id: "ready" });
+  const told = h("p", { class: "numbers" });
+  const parts = h("div", { class: "parts" });
+  root.append(
+    h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Health"), state), told),
+    h("div", { class: "scrolls" }, parts),
+  );
+  const look = async () => {
+    try {
+      const { status, body } = await call("/health/ready", { signal });
+      show(status, body);
+    } catch (error) {
+      if (signal.aborted) return;
+      state.dataset.state = "lost";
+      say(state, "Not reached");
+      say(told, error instanceof Error ? error.message : String(error));
+    }
+  };
+  /** @param {number} status @param {ToldRecord} body */
+  const show = (status, body) => {
+    const isReady = status === 200;
+    state.dataset.state = isReady ? "live" : "lost";
+    say(state, isReady ? "Ready" : "Not ready");
+    say(told, isReady ? "This host takes work. Looked at every three seconds." : "Load balancers send this host nothing: see the parts that are not ok.");
+    fill(parts, ...cards(body));
+    if (parts.childElementCount === 0) fill(parts, nothingHere("Nothing is told"));
+  };
+  void look();
+  const again = setInterval(() => document.hidden || void look(), AGAIN_MS);
+  return () => clearInterval(again);
+}
+
+/** @param {ToldRecord} body */
+function* cards(body) {
+  const checked = body.parts && typeof body.parts === "object" ? Object.entries(body.parts) : [];
+  const beside = new Map(Object.entries(body).filter(([name]) => !HEAD.has(name)));
+  for (const [name, state] of checked) {
+    yield card(name, state, beside.get(name));
+    beside.delete(name);
+  }
+  for (const [name, told] of beside) yield card(name, null, told);
+}
+
+/** @param {string} name @param {Told} state @param {Told} [told] */
+function card(name, state, told) {
+  const own = isRecord(told) && typeof told.state === "string" ? told.state : null;
+  const shown = typeof state === "string" ? state : own;
+  const badge = shown === null ? null : h("span", { class: `badge ${GOOD.has(shown) ? "good" : "bad"}` }, shown.length > 24 ? "not ok" : shown);
+  const why = shown !== null && shown.length > 24 ? h("p", { class: "bad-text" }, shown) : null;
+  return h("section", { class: "card part", "aria-label": words(name) },
+    h("header", {}, h("h2", {}, words(name)), badge),
+    why,
+    told === undefined ? null : facts(told),
+  );
+}
+
+/** @param {Told} told */
+function facts(told) {
+  if (!isRecord(told)) return h("p", {}, value(told));
+  const rows = Object.entries(told).flatMap(([name, each]) =>
+    name === "state" && typeof each === "string" ? [] : [h("dt", {}, words(name)), h("dd", {}, value(each))],
+  );
+  return rows.length === 0 ? null : h("dl", { class: "facts" }, rows);
+}
+
+/** @param {Told} told @returns {Node | string} */
+function value(told) {
+  if (told === null) return "–";
+  if (typeof told === "number") return count(told);
+  if (typeof told === "boolean") return told ? "yes" : "no";
+  if (typeof told === "string") return told;
+  if (Array.isArray(told)) return told.every((each) => typeof each !== "object") ? told.join(", ") || "–" : jsonView(told, "Details");
+  return facts(told) ?? "–";
+}
+
+/** @param {Told | undefined} told @returns {told is ToldRecord} */
+function isRecord(told) {
+  return typeof told === "object" && told !== null && !Array.isArray(told);
+}
+
+/** `lateAnswers` as people write it: late answers.
+ *
+ * @param {string} name
+ */
+function words(name) {
+  const spaced = name.replace(/([a-z\d])([A-Z])/g, (_, end, begin) => `${end} ${begin.toLowerCase()}`).replaceAll("_", " ");
+  return spaced.slice(0, 1).toUpperCase() + spaced.slice(1);
+}

@@ -1,0 +1,79 @@
+// @ts-check
+/** Times and numbers as people read them, in the zone and the language of the browser. */
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+const whole = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+const date = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
+const grouped = new Intl.NumberFormat();
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+
+/**
+ * The time of day with its milliseconds: 14:05:09.123.
+ *
+ * @param {string} iso
+ */
+export function timeOfDay(iso) {
+  const at = new Date(iso);
+  return `${clock.format(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** @param {string} iso */
+export function moment(iso) {
+  return whole.format(new Date(iso));
+}
+
+/** @param {string | null} iso @param {string} none what to say where there is no time */
+export function day(iso, none = "never") {
+  return iso === null ? none : date.format(new Date(iso));
+}
+
+/**
+ * How long ago that was: 12 s, 5 min, 3 h, 9 d.
+ *
+ * @param {string} iso
+ */
+export function ago(iso) {
+  return duration((Date.now() - Date.parse(iso)) / 1000);
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  const s = Math.max(0, seconds);
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 129_600) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86_400)} d`;
+}
+
+/** @param {number} value */
+export function count(value) {
+  return grouped.format(value);
+}
+
+/** @param {number} value */
+export function short(value) {
+  return compact.format(value);
+}
+
+/** One word for one, another for many: `plural(2, "room")` is "2 rooms".
+ *
+ * @param {number} number @param {string} word
+ */
+export function plural(number, word) {
+  return `${count(number)} ${word}${number === 1 ? "" : "s"}`;
+}
+
+/** YYYY-MM-DD of a day so many days before `from`, in the browser's zone.
+ *
+ * @param {Date} from @param {number} days
+ */
+export function dayBefore(from, days) {
+  const at = new Date(from.getFullYear(), from.getMonth(), from.getDate() - days);
+  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+}
