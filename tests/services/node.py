@@ -23,10 +23,16 @@ def install_client() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         absent("Node.js is not installed")
-    if not (FOLDER / "node_modules").exists():
+    if not all((FOLDER / "node_modules" / name).exists() for name in _wanted()):
         command = [npm, "ci", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=FOLDER, check=True, timeout=INSTALL_SECONDS)
     return node
+
+
+def _wanted() -> list[str]:
+    """Return the packages that are to be there; some may be younger than what was installed."""
+    told = json.loads((FOLDER / "package.json").read_text())
+    return [*told["dependencies"], *told["devDependencies"]]
 
 
 class NodeProcess:

@@ -128,7 +128,7 @@ def test_a_key_is_issued_and_revoked(shop: Shop, person: Person, page: Page) -> 
     page.get_by_label("Address of its site").fill("https://warehouse.example")
     page.get_by_role("button", name="Register", exact=True).click()
     section = page.get_by_role("region", name="App warehouse")
-    section.get_by_role("button", name="Show the keys").click()
+    section.get_by_role("button", name="Show keys").click()
     expect(section).to_contain_text("No good key.")
     section.get_by_role("button", name="Issue a key").click()
     page.get_by_label("Name, for yourself").fill("backend")

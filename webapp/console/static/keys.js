@@ -55,7 +55,7 @@ function appSection(view, app) {
   const wanted = () => void load().catch(toastError);
   const issue = h("button", { type: "button", "aria-label": `Issue a key for ${app.appName}`, onclick: () => openIssuing(view, app, load) }, "Issue a key");
   if (view.app?.id === app.id) wanted();
-  else fill(keys, h("button", { type: "button", class: "small", "aria-label": `Show the keys of ${app.appName}`, onclick: wanted }, "Show its keys"));
+  else fill(keys, h("button", { type: "button", class: "small", "aria-label": `Show keys of ${app.appName}`, onclick: wanted }, "Show keys"));
   return h("section", { class: "card app", "aria-label": `App ${app.appName}` },
     h("header", {}, h("h2", {}, app.appName), h("span", { class: "dim" }, app.appUrl), issue),
     keys,

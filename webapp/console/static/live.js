@@ -18,6 +18,8 @@ const COLUMNS = [
 const STATES = { connecting: "Connecting…", live: "Live", lost: "Not connected" };
 const MOST_SHOWN_CHARACTERS = 300;
 /** Of an event's data in its row. */
+const LEAST_MS = 50;
+/** From one look at the list to the next: nobody reads faster. */
 
 export const title = "Live";
 
@@ -51,6 +53,7 @@ class LivePage {
     this.#list = new VirtualList({
       label: "Live events, the newest first",
       columns: COLUMNS,
+      key: (index) => this.#ring.at(index).id,
       show: (index, cells) => writeEvent(this.#ring.at(index), cells),
       open: (index) => void openEvent(calls, this.#ring.at(index)),
     });
@@ -68,15 +71,16 @@ class LivePage {
   #pending = [];
   #isPaused = false;
   #frame = 0;
+  #shownAt = 0;
 
-  /** Take an event; it is shown with the next frame, together with all that have come until then.
+  /** Take an event; it is shown with one of the next frames, together with all that have come by then.
    *
    * @param {import("./live-events.js").LiveEvent} event
    */
   take(event) {
     this.#pending.push(event);
     if (this.#pending.length > 2 * MOST_EVENTS) this.#pending = this.#pending.slice(-MOST_EVENTS);
-    if (!this.#isPaused && this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#show());
+    if (!this.#isPaused && this.#frame === 0) this.#await();
   }
 
   /** @param {keyof typeof STATES} state @param {string} [why] */
@@ -114,8 +118,13 @@ class LivePage {
     );
   }
 
+  #await() {
+    this.#frame = requestAnimationFrame((now) => (now - this.#shownAt < LEAST_MS ? this.#await() : this.#show()));
+  }
+
   #show() {
     this.#frame = 0;
+    this.#shownAt = performance.now();
     const came = this.#pending;
     this.#pending = [];
     let found = 0;

@@ -19,12 +19,15 @@ export class VirtualList {
    * @param {object} options
    * @param {string} options.label of the grid, for who hears the page
    * @param {Column[]} options.columns
+   * @param {(index: number) => string} [options.key] tells rows apart: what stands in one that is in
+   *   sight already is not written again
    * @param {Show} options.show writes row `index` into its cells, which another row had before
    * @param {(index: number) => void} [options.open]
    * @param {() => void} [options.nearEnd] called when the last rows come in sight
    */
-  constructor({ label, columns, show, open, nearEnd }) {
+  constructor({ label, columns, key, show, open, nearEnd }) {
     this.#columns = columns;
+    this.#keyOf = key;
     this.#show = show;
     this.#open = open;
     this.#nearEnd = nearEnd;
@@ -43,7 +46,7 @@ export class VirtualList {
     this.#sizes.observe(this.element);
   }
 
-  #columns; #show; #open; #nearEnd; #id; #canvas; #head; #sizes;
+  #columns; #keyOf; #show; #open; #nearEnd; #id; #canvas; #head; #sizes;
   /** @type {HTMLElement[]} */
   #rows = [];
   #count = 0;
@@ -70,6 +73,7 @@ export class VirtualList {
    */
   resize(count, inFront = 0) {
     const stay = inFront > 0 && !this.atTop;
+    if (this.#keyOf && !stay && inFront < this.#rows.length) this.#moveToFront(inFront);
     this.#count = count;
     if (this.#selected >= 0) this.#selected = Math.min(this.#selected + inFront, count - 1);
     this.#canvas.style.height = `${count * this.#rowHeight}px`;
@@ -90,6 +94,16 @@ export class VirtualList {
       this.#asked = true;
       this.#nearEnd?.();
     }
+  }
+
+  /** Take the last elements for the rows that have come in front: the others keep what they have.
+   *
+   * @param {number} number
+   */
+  #moveToFront(number) {
+    const moved = this.#rows.splice(this.#rows.length - number);
+    this.#rows.unshift(...moved);
+    this.#canvas.prepend(...moved);
   }
 
   close() {
@@ -124,7 +138,11 @@ export class VirtualList {
     row.setAttribute("aria-rowindex", String(index + 2));
     row.setAttribute("aria-selected", String(index === this.#selected));
     row.style.transform = `translateY(${index * this.#rowHeight}px)`;
-    this.#show(index, /** @type {HTMLElement[]} */ ([...row.children]), row);
+    const key = this.#keyOf?.(index);
+    if (key === undefined || row.dataset.key !== key) {
+      this.#show(index, /** @type {HTMLElement[]} */ ([...row.children]), row);
+      if (key !== undefined) row.dataset.key = key;
+    }
     if (index === this.#selected) this.element.setAttribute("aria-activedescendant", row.id);
   }
 
