@@ -34,12 +34,13 @@ from webapp.analytics.erasing import UserErasing
 from webapp.analytics.views import Analytics, make_analytics_blueprint
 from webapp.api_docs.views import make_api_docs_blueprint
 from webapp.audit import AuditTrail
+from webapp.call_budget import CallBudget
 from webapp.collect.calls import PATHS as COLLECT_PATHS
 from webapp.collect.cli import make_apps_cli
 from webapp.collect.deletion.erasure import Erasure
 from webapp.collect.deletion.set_aside import HitsSetAside
 from webapp.collect.live import LiveHits
-from webapp.collect.query_key import QueryKey
+from webapp.collect.query_key import QueryKey, is_from_query
 from webapp.collect.views import hits_in_call
 from webapp.collecting import Collecting, make_collecting
 from webapp.destinations import first_reader, make_factories, spool_place
@@ -79,6 +80,7 @@ from webapp.settings import CannotStart, Settings
 from webapp.short_way import Route, ShortWay
 from webapp.storage.database import Database
 from webapp.storage.migration import MigrationBusy
+from webapp.tracker.views import make_tracker_blueprint
 from webapp.users.allowed import Allowed
 from webapp.users.cli import make_users_cli
 from webapp.users.current_user import CurrentUser
@@ -167,6 +169,7 @@ def _build_app(settings: Settings) -> Flask:
         spool=spool_place(settings),
         live=LiveHits(live),
     )
+    app.register_blueprint(make_tracker_blueprint())
     _put_layers_around(app, settings, {PUBLISH_PATH: Route(publish), **collecting.routes})
     log = EventLog(first_reader(factories.values()))
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
@@ -219,9 +222,10 @@ def _build_app(settings: Settings) -> Flask:
 
 def _put_layers_around(app: Flask, settings: Settings, short: Mapping[str, Route]) -> None:
     """Have each call pass the WSGI layers; the last one named is the outermost."""
-    layers: WSGIApplication = ShortWay(app, short)
+    layers: WSGIApplication = CallBudget(ShortWay(app, short))
     layers = QueryKey(layers, COLLECT_PATHS)
-    layers = Cors(layers, OriginCheck(settings.cors_origins, settings.public_url))
+    origins = OriginCheck(settings.cors_origins, settings.public_url)
+    layers = Cors(layers, origins, is_open=is_from_query)
     layers = SecurityHeaders(layers)
     layers = TrustedProxies(layers, settings.trusted_proxies)
     app.wsgi_app = layers  # type: ignore[method-assign]  # as Flask documents middleware

@@ -11,12 +11,17 @@ on it is lost with its worker, and a second Herald on the same port would start 
 from __future__ import annotations
 
 import mmap
+import time
+from collections.abc import Callable
 
 PLACES = 256
 """Workers that there may be at once, old ones amid a reload included."""
 
 LEAD = 8
 """How many connections a worker may be ahead of another one."""
+
+FRESH_SECONDS = 3.0
+"""How long what a worker has told counts: one that lives tells it each second."""
 
 _NOBODY = 0xFFFF_FFFF
 
@@ -26,21 +31,34 @@ class Loads:
 
     A worker is known by its ``age``, Gunicorn's running number. Two share a place only after
     hundreds of restarts; then the shares are somewhat less even, and nothing else happens.
+    ``clock`` tells seconds, the same ones to all workers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._counts = memoryview(mmap.mmap(-1, PLACES * 4)).cast("I")
+        self._told_at = memoryview(mmap.mmap(-1, PLACES * 8)).cast("d")
         for place in range(PLACES):
             self._counts[place] = _NOBODY
 
     def tell(self, age: int, connections: int) -> None:
         """Take note that the worker has so many connections, and accepts more."""
         self._counts[age % PLACES] = connections
+        self._told_at[age % PLACES] = self._clock()
 
     def forget(self, age: int) -> None:
         """Take note that the worker accepts none any more."""
         self._counts[age % PLACES] = _NOBODY
 
     def is_ahead(self, connections: int) -> bool:
-        """Say whether some worker has so many fewer that it should get the next one."""
-        return connections > min(self._counts) + LEAD
+        """Say whether some worker has so many fewer that it should get the next one.
+
+        Not one that hangs or was stopped: however long the others let it go first, it takes none.
+        """
+        if connections <= min(self._counts) + LEAD:
+            return False
+        horizon = self._clock() - FRESH_SECONDS
+        return any(
+            count + LEAD < connections and told_at > horizon
+            for count, told_at in zip(self._counts, self._told_at, strict=True)
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -56,11 +56,17 @@ class Cors:
 
     No other site's page reads what a cookie gets, however its site is named: it could issue keys as
     the visitor who is signed in here. Socket.IO answers for itself, by the same check.
+
+    Every site's pages may read the answers of which ``is_open`` says so, when they begin; not so
+    what needs a preflight, which is any call with a header of its own.
     """
 
-    def __init__(self, app: WSGIApplication, allowed: OriginCheck) -> None:
+    def __init__(
+        self, app: WSGIApplication, allowed: OriginCheck, is_open: Callable[[WSGIEnvironment], bool]
+    ) -> None:
         self._app = app
         self._allowed = allowed
+        self._is_open = is_open
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a preflight, or add to the app's answer what the browser asks for."""
@@ -70,10 +76,15 @@ class Cors:
         is_allowed = self._allowed(origin, environ)
         if environ["REQUEST_METHOD"] == "OPTIONS" and _METHOD in environ:
             return _answer_preflight(start_response, self._headers(origin), is_allowed=is_allowed)
-        if not is_allowed:
-            return self._app(environ, start_response)
-        added = [*self._headers(origin), ("Access-Control-Expose-Headers", EXPOSED_HEADERS)]
-        return self._app(environ, _adding(added, start_response))
+        added = [*self._headers(origin), _EXPOSED]
+        if is_allowed:
+            return self._app(environ, _adding(added, start_response))
+
+        def start(status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Send:
+            told = headers + _OPEN if self._is_open(environ) else headers
+            return cast("Send", start_response(status, told, exc_info))
+
+        return self._app(environ, start)
 
     def _headers(self, origin: str) -> Headers:
         if self._allowed.allows_any:
@@ -81,6 +92,8 @@ class Cors:
         return [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
 
 
+_EXPOSED = ("Access-Control-Expose-Headers", EXPOSED_HEADERS)
+_OPEN = [("Access-Control-Allow-Origin", ANY), _EXPOSED]
 _METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 
 

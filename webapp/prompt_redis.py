@@ -8,6 +8,8 @@ from typing import TypeVar
 from redis import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from webapp import call_budget
+
 Result = TypeVar("Result")
 
 ANSWER_SECONDS = 0.1
@@ -23,10 +25,18 @@ MAX_CONNECTIONS = 32
 
 
 class PromptRedis:
-    """Asks Redis, and gives up soon; ``meanwhile`` is what stderr is told of that, once an hour."""
+    """Asks Redis, and gives up soon; ``meanwhile`` is what stderr is told of that, once an hour.
+
+    It is left alone for ``rest_seconds`` then.
+    """
 
     def __init__(
-        self, url: str, *, meanwhile: str | None = None, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str,
+        *,
+        meanwhile: str | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+        rest_seconds: float = REST_SECONDS,
     ) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -37,11 +47,15 @@ class PromptRedis:
             retry=None,
         )
         self.client = Redis.from_pool(pool)
+        self._answer_seconds = answer_seconds
         self._meanwhile = meanwhile
+        self._rest_seconds = rest_seconds
         self._rests_until = 0.0
         self._quiet_until = 0.0
         self.failures = 0
         """How often it was asked and did not answer."""
+        self.passed_over = 0
+        """How often it was not asked, as the call had waited for as long as it may."""
 
     def ask(self, call: Callable[[], Result], otherwise: Result) -> Result:
         """Return what ``call``, which uses ``client``, returns; ``otherwise`` without an answer."""
@@ -53,6 +67,22 @@ class PromptRedis:
             self._failed(error)
             return otherwise
 
+    def ask_in_call(self, call: Callable[[], Result], otherwise: Result) -> Result:
+        """As ``ask``, on the budget of the current call: ``otherwise`` where too little is left."""
+        if not self.has_time:
+            self.passed_over += 1
+            return otherwise
+        began = time.monotonic()
+        try:
+            return self.ask(call, otherwise)
+        finally:
+            call_budget.spend(time.monotonic() - began)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the current call may still wait for as long as an answer may take."""
+        return call_budget.seconds_left() >= self._answer_seconds
+
     def close(self) -> None:
         """Disconnect."""
         self.client.close()
@@ -60,7 +90,7 @@ class PromptRedis:
     def _failed(self, error: RedisError) -> None:
         now = time.monotonic()
         self.failures += 1
-        self._rests_until = now + REST_SECONDS
+        self._rests_until = now + self._rest_seconds
         if self._meanwhile is not None and now >= self._quiet_until:
             sys.stderr.write(
                 f"Herald: Redis does not answer ({type(error).__name__}): {self._meanwhile};"

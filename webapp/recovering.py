@@ -15,13 +15,12 @@ from webapp.realtime.recovery import Recovery
 from webapp.realtime.redis_sessions import RedisSessions
 from webapp.realtime.rooms import RoomManager
 from webapp.realtime.server import PING_INTERVAL, PING_TIMEOUT, SocketServer
-from webapp.realtime.session_watch import SessionWatch
+from webapp.realtime.session_watch import LOOKS_A_LIFE, SessionWatch
 from webapp.realtime.sessions import MemorySessions, SessionStore
 from webapp.settings import Settings
 
-HISTORY_MARGIN = 2.0 * (PING_INTERVAL + PING_TIMEOUT)
-"""Seconds: before its end is noticed a client may be gone for as long as that takes, and what it
-had got by then it may have confirmed as long before."""
+NOTICED_SECONDS = float(PING_INTERVAL + PING_TIMEOUT)
+"""How long a client and its host may each be gone before the other one notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,21 @@ class Recovering:
 
 def make_history(settings: Settings) -> History:
     """Return what this host keeps for clients that come back: nothing where none can."""
-    seconds = settings.recovery_seconds
-    return History(
-        secrets.token_hex(4), secrets.token_hex(8), seconds + HISTORY_MARGIN if seconds else 0.0
-    )
+    return History(secrets.token_hex(4), secrets.token_hex(8), _history_seconds(settings))
+
+
+def _history_seconds(settings: Settings) -> float:
+    """Return how long ago what a client that comes back has missed may have been published."""
+    if not settings.recovery_seconds:
+        return 0.0
+    # What a client had got when it went it may have confirmed as long before as that was noticed.
+    seconds = settings.recovery_seconds + 2 * NOTICED_SECONDS
+    return seconds + _held_anew_after(settings) if settings.redis_url else seconds
+
+
+def _held_anew_after(settings: Settings) -> float:
+    """Return how old what is known of a socket's session may be when its host dies."""
+    return settings.recovery_seconds / LOOKS_A_LIFE
 
 
 def make_recovering(
@@ -61,7 +71,11 @@ def make_recovering(
     buffers: list[Buffer] = []
     sessions: SessionStore = MemorySessions(settings.recovery_seconds)
     if settings.redis_url:
-        sessions = shared = RedisSessions(settings.redis_url, settings.recovery_seconds)
+        sessions = shared = RedisSessions(
+            settings.redis_url,
+            settings.recovery_seconds,
+            held_seconds=settings.recovery_seconds + _held_anew_after(settings) + NOTICED_SECONDS,
+        )
         buffers.append(shared)
     deliveries = RecoveredDeliveries(logger)
     recovery = Recovery(
@@ -74,7 +88,7 @@ def make_recovering(
     )
     handlers.is_back = recovery.is_here
     sockets.let_in_by(recovery.let_in)
-    watch = SessionWatch(recovery.keep_all, sockets.failures, settings.recovery_seconds)
+    watch = SessionWatch(recovery.hold_all, sockets.failures, settings.recovery_seconds)
     return Recovering(
         recovery.is_wanted,
         recovery,

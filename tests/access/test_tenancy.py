@@ -20,6 +20,7 @@ TENANTLESS = {
     "GET /auth/google/callback": "takes what the issuer says",
     "GET /auth/login": "shows a button",
     "GET /auth/login.js": "is the same for everybody",
+    "GET /herald.js": "is the same for everybody",
     "POST /auth/login": "takes a link's token, which nobody can guess",
     "POST /auth/logout": "ends the caller's own session",
     "GET /": "is one page for everybody who is signed in",

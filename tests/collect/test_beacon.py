@@ -146,6 +146,23 @@ def test_nowhere_else(server: HeraldServer, path: str) -> None:
         )
 
 
+def test_any_page_reads_what_a_key_in_the_address_gets(server: HeraldServer, key: str) -> None:
+    """A page of any site hears what became of its hits, and when to come again if not."""
+    for query, status in ((f"key={key}", 202), ("key=nonsense", 401)):
+        answer = beacon(server, query, "open")
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    listed = requests.post(
+        f"{server.url}/collect?key={key}",
+        data=json.dumps(SAMPLE),
+        headers={**BEACON, "Origin": LISTED},
+        timeout=10,
+    )
+    assert listed.headers["Access-Control-Allow-Origin"] == LISTED
+
+
 def test_pages_that_may_read_the_answer(server: HeraldServer, key: str) -> None:
     """A page of a listed site may send with headers, and read the answer; no other may."""
     for origin, allowed in ((LISTED, True), ("https://evil.example.com", False)):

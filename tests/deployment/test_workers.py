@@ -143,6 +143,24 @@ def _held(database: sqlite3.Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def test_a_worker_killed_while_redis_is_away(three: HeraldServer, redis: RedisServer) -> None:
+    """Another one takes its place; the workers that there are go on."""
+    wait_until(lambda: len(three.worker_pids()) == WORKERS, "all workers", BOOT_SECONDS)
+    killed, *others = three.worker_pids()
+    redis.kill()
+    try:
+        os.kill(killed, signal.SIGKILL)
+        wait_until(
+            lambda: len({*three.worker_pids()} - {killed}) == WORKERS, "another", BOOT_SECONDS
+        )
+        with Crew(three) as crew:
+            crew.connect_until_all_serve()
+            assert {*others} < crew.shares().keys()
+    finally:
+        redis.start()
+    assert "failed to boot" not in three.log_text()
+
+
 def test_a_reload(three: HeraldServer) -> None:
     """A reload (SIGHUP) sends all sockets away in order, and leaves as many workers as before."""
     with Crew(three) as crew:

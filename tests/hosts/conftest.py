@@ -4,7 +4,8 @@ The figures are printed: ``pytest tests/hosts -rP``. These make it longer:
 
 ``HERALD_TEST_HOST_SOCKETS``  how many sockets each of three hosts has (30)
 ``HERALD_TEST_HOST_EVENTS``   how many events they are posted (100)
-``HERALD_TEST_AWAY_SECONDS``  how long Redis is away (2)
+``HERALD_TEST_AWAY_SECONDS``  how long Redis is away (2); from 10 on no post may take longer than is
+                              promised, which needs a machine that does nothing else
 """
 
 import os
@@ -32,6 +33,7 @@ SLOWEST_POST = 0.3
 """Seconds that a post may take whatever Redis does."""
 SLACK = 1.0
 """Seconds more, as everything stands still at times on a machine that others use."""
+POST_SLACK = 0.0 if AWAY_SECONDS >= 10 else SLACK
 
 SECRET = "for the tests of several hosts alone, and nothing else"
 
@@ -203,6 +205,17 @@ def publish_in_turn(fleet: Fleet, ledger: Ledger, events: int, publishers: int =
         thread.join()
 
 
+def hold_to_promise(times: Sequence[float]) -> None:
+    """Print how many posts took longer than is promised, and fail where one took far too long."""
+    late = sum(took > SLOWEST_POST for took in times)
+    p50, p99, most = (1000 * share(times, part) for part in (0.5, 0.99, 1.0))
+    print(
+        f"posts {len(times)}: p50 {p50:.0f}, p99 {p99:.0f}, longest {most:.0f} ms;"
+        f" {late} took more than {1000 * SLOWEST_POST:.0f} ms"
+    )
+    assert max(times) < SLOWEST_POST + POST_SLACK
+
+
 def report(what: str, running: Load, began: float, seconds: float) -> DeliveryVerdict:
     """Print the ledger of a fault that began then and took so long; hold it to what is promised.
 
@@ -214,10 +227,9 @@ def report(what: str, running: Load, began: float, seconds: float) -> DeliveryVe
     print(
         f"{what} ({seconds:.1f} s): posted {len(ledger.entries)}, acknowledged"
         f" {ledger.acknowledged}, refused {ledger.refused}, told of unreached hosts"
-        f" {running.early()}; {verdict}; posts p50 {1000 * share(times, 0.5):.0f}, p99"
-        f" {1000 * share(times, 0.99):.0f}, longest {1000 * max(times):.0f} ms"
+        f" {running.early()}; {verdict}"
     )
     assert verdict.faults == {}
     assert ledger.refused == 0
-    assert max(times) < SLOWEST_POST + SLACK
+    hold_to_promise(times)
     return verdict

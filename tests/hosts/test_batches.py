@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from logger_lib import JsonValue
+from logger_lib import JsonObject, JsonValue
 from tests.hosts.conftest import SLACK, SLOWEST_POST, Fleet, fleet
+from tests.services.crowd import Crowd
 from tests.services.databases import temporary_postgresql
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
@@ -18,6 +19,10 @@ from tests.services.redis_server import RedisServer
 ITEMS: list[JsonValue] = [{"event": "x", "data": {"n": number}} for number in range(1000)]
 BATCHES = 3
 """How many are posted before a fault, and in it."""
+
+LARGE: JsonObject = {"event": "large", "data": {"text": "x" * 900_000}}
+BYTES_A_SECOND = 2_000_000
+"""Of a slow line, in each direction."""
 
 SLOW_SECONDS = 0.07
 """How much later a slow host hears of anything, and is heard: too soon to be taken for late."""
@@ -90,6 +95,41 @@ def post_through(hosts: Fleet, fault: Callable[[], None], end: Callable[[], None
 
 def _printed(seconds: Sequence[float]) -> str:
     return ", ".join(f"{1000 * each:.0f}" for each in seconds) + " ms"
+
+
+def test_a_line_that_is_slow(two: Fleet, proxy: FaultProxy) -> None:
+    """What has many bytes has longer to be appended, and is not sent again and again."""
+    there, here = two.hosts
+    with Crowd(there.port, 2, two.key) as crowd:
+        proxy.throttle(BYTES_A_SECOND)
+        try:
+            assert here.post("/events", LARGE, two.key).status_code == 202
+            assert here.post("/events/batch", {"events": ITEMS}, two.key).status_code == 202
+            crowd.wait_for_events(1 + len(ITEMS), 30)
+            wait_until(lambda: two.told(1)["waiting"] == 0, "all in the stream", 20)
+        finally:
+            proxy.heal()
+        two.await_all()
+        for member in crowd.members:
+            assert len(member.events) == 1 + len(ITEMS)
+            assert member.data("x") == [*range(len(ITEMS))]
+
+
+def test_a_large_event_before_it(two: Fleet) -> None:
+    """A host that cannot read for a while finds all of it in the stream still."""
+    here, there = two.hosts
+    with Crowd(there.port, 2, two.key) as crowd:
+        crowd.join("a", crowd.members)
+        assert here.post("/events", {**LARGE, "room": "nobody"}, two.key).status_code == 202
+        os.kill(there.worker_pid, signal.SIGSTOP)
+        try:
+            assert here.post("/events/batch", {"events": ITEMS}, two.key).status_code == 202
+            wait_until(lambda: two.told(0)["waiting"] == 0, "all in the stream", 20)
+        finally:
+            os.kill(there.worker_pid, signal.SIGCONT)
+        crowd.wait_for_events(len(ITEMS), 20)
+    assert two.told(1)["missed"] == 0
+    two.await_all()
 
 
 def test_a_host_that_is_slow(two: Fleet, proxy: FaultProxy) -> None:

@@ -9,10 +9,9 @@ import pytest
 
 from logger_lib import JsonObject
 from tests.hosts.conftest import (
-    SLACK,
-    SLOWEST_POST,
     Fleet,
     fleet,
+    hold_to_promise,
     hosts_of,
     is_ready,
     listening,
@@ -157,12 +156,11 @@ def test_a_host_killed_under_load(two: Fleet) -> None:
         times = ledger.answer_times()
         print(
             f"a host killed: known to be dead after {took:.1f} s, {len(told)} of"
-            f" {len(ledger.entries)} posts told of it, longest {1000 * max(times):.0f} ms;"
-            f" {verdict}"
+            f" {len(ledger.entries)} posts told of it; {verdict}"
         )
         assert verdict.faults == {}
         assert {entry.unreached for entry in told} == {(gone,)}
-        assert max(times) < SLOWEST_POST + SLACK
+        hold_to_promise(times)
         assert took < DEAD_SECONDS + 5
         assert not ledger.entries[-1].unreached
     victim.start()

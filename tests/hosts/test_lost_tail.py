@@ -15,7 +15,7 @@ from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.node import NodeProcess, NodeSocket
 from tests.services.redis_server import RedisServer
-from webapp.hosts.host_stream import EVENTS
+from webapp.hosts.stream_scripts import EVENTS
 
 EVENT = "order.created"
 

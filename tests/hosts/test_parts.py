@@ -18,7 +18,8 @@ from webapp.hosts.entry import (
     replies_text,
 )
 from webapp.hosts.fan_out import HostFanOut
-from webapp.hosts.outbox import MAX_REPLIES, WINDOW_EVENTS, Outbox, OwnEvent
+from webapp.hosts.outbox import MAX_REPLIES, WINDOW_BYTES, WINDOW_EVENTS, Outbox
+from webapp.hosts.own_event import OwnEvent
 from webapp.hosts.peers import Peers
 from webapp.hosts.self_test import SelfTest
 from webapp.realtime.broadcast import Broadcasts
@@ -191,6 +192,37 @@ def test_events_go_no_faster_than_the_others_answer() -> None:
     outbox.settle()
     assert outbox.wake.is_set()
     assert len(outbox.next_batch().events) == 3
+
+
+def test_large_events_go_no_faster_either() -> None:
+    """A few of them would take as much out of the stream as many small ones."""
+    outbox = Outbox("here")
+    for _ in range(20):
+        put(outbox, '2["x",{"a":"' + "a" * 1_000_000 + '"}]')
+    while batch := outbox.next_batch().events:
+        outbox.taken(batch[-1].number)
+    assert 20 - outbox.waiting == WINDOW_BYTES // 1_000_000 + 1
+
+
+def test_a_batch_that_is_not_answered_is_halved() -> None:
+    """Until the line has it in time; then it grows again."""
+    outbox = Outbox("here")
+    for own in [put(outbox) for _ in range(2 * WINDOW_EVENTS)]:
+        own.sids, own.asked = (), frozenset()
+    sizes = list[int]()
+    for _ in range(8):
+        batch = outbox.next_batch()
+        sizes.append(len(batch.events))
+        outbox.failed(batch)
+        assert not outbox.is_sure
+        outbox.known(0)
+    assert sizes[0] == 200
+    assert 1 < sizes[-1] < 20
+    assert sizes == sorted(sizes, reverse=True)
+    for _ in range(8):
+        batch = outbox.next_batch()
+        outbox.taken(batch.events[-1].number)
+    assert len(outbox.next_batch().events) == 200
 
 
 def test_answers_that_could_not_be_appended_are_kept_within_their_bound() -> None:

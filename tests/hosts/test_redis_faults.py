@@ -1,17 +1,20 @@
 """Redis away under load, in every way: nothing acknowledged is lost or doubled, no post waits."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
 
+from logger_lib import JsonObject
 from tests.hosts.conftest import (
     AWAY_SECONDS,
     SLACK,
     Fleet,
     Load,
     fleet,
+    hold_to_promise,
     hosts_of,
     is_ready,
     load,
@@ -26,6 +29,9 @@ pytestmark = pytest.mark.timeout(120 + 3 * AWAY_SECONDS)
 
 BACK_SECONDS = 2.0
 """How long after Redis is back a host may take to hear the others again."""
+
+COUNTED = {"RATE_LIMIT_PUBLISH": "1000000/minute"}
+"""So that each post asks Redis to count it, too."""
 
 AROUND = 20
 """Events before a fault, and after it."""
@@ -51,7 +57,7 @@ def two(
     urls = [redis.url, f"redis://127.0.0.1:{proxy.port}/0"]
     with (
         temporary_postgresql() as database,
-        fleet(tmp_path_factory.mktemp("two"), urls, database) as started,
+        fleet(tmp_path_factory.mktemp("two"), urls, database, **COUNTED) as started,
     ):
         yield started
 
@@ -90,6 +96,24 @@ def test_redis_killed_and_restarted(two: Fleet, redis: RedisServer) -> None:
 def test_redis_frozen(two: Fleet, redis: RedisServer) -> None:
     """It takes what it is sent and answers nothing: nobody can know what it has done of that."""
     go_through("Redis frozen", two, redis.freeze, redis.thaw)
+
+
+def test_redis_frozen_and_repeatable_posts(two: Fleet, redis: RedisServer) -> None:
+    """Three times is Redis asked for such a post: none of them waits for the sum of that."""
+    host, times = two.hosts[0], []
+    redis.freeze()
+    try:
+        until = time.monotonic() + AWAY_SECONDS
+        while time.monotonic() < until:
+            name, began = uuid.uuid4().hex, time.monotonic()
+            body: JsonObject = {"event": "x", "data": {}}
+            answer = host.post("/events", body, two.key, **{"Idempotency-Key": name})
+            times.append(time.monotonic() - began)
+            assert answer.status_code == 202
+    finally:
+        redis.thaw()
+    hold_to_promise(times)
+    two.await_all()
 
 
 def test_one_host_cut_off_half_open(two: Fleet, proxy: FaultProxy) -> None:

@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from tests.services.redis_server import RedisServer
-from webapp.hosts.host_stream import EVENTS, HostStream, Item, began_behind
+from webapp.hosts.host_stream import HostStream, Item, began_behind
+from webapp.hosts.stream_scripts import EVENTS
 from webapp.realtime.offsets import BEGINNING
 
 
@@ -75,3 +76,27 @@ def test_what_was_read_is_found_again_unless_it_was_lost(redis: RedisServer) -> 
         assert [row.header for row in stream.read().rows] == [b"again 0", b"again 1", b"again 2"]
     finally:
         stream.close()
+
+
+def test_the_stream_is_bounded_by_the_bytes_that_it_has(redis: RedisServer) -> None:
+    """A large entry counts as much as it has, for all hosts, and not as the measure of others."""
+    bound, large = 4_194_304, 900_000
+    first = HostStream(redis.url, "first", max_bytes=bound)
+    second = HostStream(redis.url, "second", max_bytes=bound)
+    small = [Item(0, b"h" * 200, b"p" * 100)] * 100
+    try:
+        with Redis.from_url(redis.url) as client:
+            for _ in range(50):
+                first.append(0, small, ())
+            second.append(0, [Item(0, b"large", b"p" * large)], ())
+            for _ in range(100):
+                second.append(0, [Item(0, b"beat")], ())
+            assert client.xlen(EVENTS) == 5_101
+            for _ in range(200):
+                first.append(0, small, ())
+                assert client.memory_usage(EVENTS, samples=0) < bound * 1.2 + large
+            assert client.memory_usage(EVENTS, samples=0) > bound * 0.8
+            assert client.xlen(EVENTS) > 8_000
+    finally:
+        first.close()
+        second.close()

@@ -30,11 +30,11 @@ class FailingLine:
             raise SystemExit
         return frozenset({"there"})
 
-    def say(self, body: JsonObject) -> bool:
+    def say(self, *bodies: JsonObject) -> bool:
         """Take what is said, or fail."""
         if not self.is_well:
             raise RuntimeError("the line is no line")
-        self.said.append(body)
+        self.said.extend(bodies)
         return True
 
 
@@ -60,7 +60,8 @@ def test_a_line_that_fails_in_its_own_way_does_not_end_presence(
         line.is_over = True
         running.join(10)
     assert {"k": "watched", "rooms": [], "all": True, "anew": True} in line.said
-    assert {"k": "roster", "at": ["app", "a"], "subjects": {}, "cut": False} in line.said
+    whole: JsonObject = {"k": "roster", "at": ["app", "a"], "subjects": {}, "cut": False}
+    assert {**whole, "part": 0, "last": True} in line.said
     said = capsys.readouterr().err
     assert said.count("cannot tell watchers") == 1
     assert "the line is no line" in said

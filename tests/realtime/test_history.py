@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from webapp.realtime.history import History
 from webapp.realtime.kept import OVERHEAD, Kept
-from webapp.realtime.offsets import BEGINNING, Offset, Position, with_offset
+from webapp.realtime.offsets import (
+    BEGINNING,
+    MAX_AHEAD,
+    UNKNOWN_EPOCH,
+    Offset,
+    Position,
+    with_offset,
+)
+from webapp.realtime.recovery import MAX_WORD
 
 HERE, THERE = "here", "there"
 SECONDS = 100.0
@@ -221,6 +229,19 @@ def test_delivered_early_elsewhere() -> None:
     history.add(kept(4, origin=THERE, early=3))
     assert not history.is_ahead(offset(seen))
     assert missed(history, seen) == ["here 2", "there 4"]
+
+
+def test_events_of_many_hosts_that_the_stream_has_lost() -> None:
+    """An offset tells of them all, and a client can send as much back."""
+    history, _ = make_history(max_events=2 * MAX_AHEAD + 2)
+    for number in range(MAX_AHEAD + 1):
+        history.add(kept(number + 1, origin=f"host{number:04}", early=1_000_000))
+    history.cut((1, 0))
+    assert len(history.head) < MAX_WORD
+    assert missed(history, history.head) == []
+    history.add(kept(MAX_AHEAD + 2, origin="another", early=1))
+    history.cut((1, 0))
+    assert offset(history.head).epoch == UNKNOWN_EPOCH
 
 
 def test_early_ones_given_up() -> None:

@@ -18,7 +18,8 @@ class Returning:
     """One client: connects, keeps its pid and its last offset, and comes back with them."""
 
     def __init__(self, port: int, token: str, **auth: JsonValue) -> None:
-        self._port = port
+        self.port = port
+        """Where it connects the next time."""
         self.auth: JsonObject = {"token": token, "recovery": True, **auth}
         self.sid = self.pid = self.offset = ""
         self.is_answered = self.recovered = False
@@ -44,7 +45,7 @@ class Returning:
     def begin(self) -> Self:
         """Open a connection and ask to be let in; do not wait for the answer."""
         self.vanish()
-        self._socket = RawWebSocket(self._port).open()
+        self._socket = RawWebSocket(self.port).open()
         self.is_answered = False
         told: JsonObject = {"pid": self.pid, "offset": self.offset} if self.pid else {}
         self._socket.send_text("40" + json.dumps({**told, **self.auth}))
@@ -52,10 +53,14 @@ class Returning:
 
     def come(self, *rooms: str) -> Self:
         """Connect, for the first time or again, and join ``rooms``."""
-        self.begin()
-        self._read_until(lambda: self.is_answered)
+        self.begin().await_answer()
         for room in rooms:
             self.ask("join", room=room)
+        return self
+
+    def await_answer(self) -> Self:
+        """Read until the server has answered what ``begin`` asked."""
+        self._read_until(lambda: self.is_answered)
         return self
 
     def ask(self, event: str, **data: JsonValue) -> JsonValue:

@@ -45,7 +45,12 @@ def test_sessions_of_the_connected(redis: RedisServer, shared: App) -> None:
         wait_until(lambda: b'"ours"' in kept(), "the session")
         client.ask("leave", room="ours")
         wait_until(lambda: b'"ours"' not in kept(), "the session without the room")
-        assert 100 < asking.ttl(name) <= 120
+        # Held for as long as it takes to hold it anew, and to notice that its host is gone.
+        assert 120 < asking.ttl(name) <= 120 + 40 + 45
+        client.vanish()
+        wait_until(lambda: asking.ttl(name) <= 120, "the time of a client that is away")
+        assert asking.ttl(name) > 100
+        assert client.come().recovered
         client.leave()
         wait_until(lambda: not asking.exists(name), "the end of the session")
 

@@ -13,6 +13,13 @@ from tests.services.databases import absent
 from tests.services.herald import HeraldServer
 from tests.services.node import FOLDER, install_client
 
+VISITOR = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/141.0.0.0 Safari/537.36"
+)
+"""What Chromium says of itself where it has a window; without one it says that it is a bot. What a
+context is told to say would not be said by what is sent when a page is left."""
+
 SECONDS = 20.0
 DESKTOP, PHONE = (1280, 800), (390, 844)
 _FORGIVEN = re.compile(r"net::ERR_ABORTED")
@@ -26,7 +33,12 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         absent("Chromium is not installed")
     # No other host is asked for anything, by the browser itself either.
-    arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    arguments = [
+        "--no-sandbox",
+        "--disable-background-networking",
+        "--disable-component-update",
+        f"--user-agent={VISITOR}",
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         try:

@@ -62,6 +62,11 @@ def test_signing_in_counts_for_the_address(home: Path) -> None:
         paths = ("/auth/login", "/auth/google", "/auth/google/callback", "/auth/login")
         assert [ada.get(path).status_code for path in paths] == [200, 501, 429, 429]
         assert ada.get("/auth/apps").status_code == 200
+        # The console's keys are counted with these, its page with what is read.
+        token, app = ada.user_token, {"appName": "none"}
+        asked = [server.post("/console/key", {**app}, token).status_code for _ in range(3)]
+        assert asked == [404, 404, 429]
+        assert ada.get("/").headers["RateLimit-Limit"] == "6000"
 
 
 def user_id_in(token: str) -> str:

@@ -48,7 +48,9 @@ class SharedCounts:
     def hit(self, key: str, seconds: int, amount: int) -> tuple[int, float] | None:
         """Count ``amount``; return the count and the seconds left, ``None`` where nobody knows."""
         keys, arguments = [f"herald:limit:{key}"], [amount, seconds * 1000]
-        found = self._redis.ask(lambda: cast("list[int] | None", self._hit(keys, arguments)), None)
+        found = self._redis.ask_in_call(
+            lambda: cast("list[int] | None", self._hit(keys, arguments)), None
+        )
         return None if found is None else (found[0], found[1] / 1000)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from webapp import call_budget
 from webapp.events.event import Event
 
 WAIT_SECONDS = 0.25
@@ -12,12 +13,15 @@ WAIT_SECONDS = 0.25
 
 
 class Patience:
-    """How long a call may still wait for Redis and other hosts, with all its events together."""
+    """How long a call may still wait for all hosts, with all its events together.
+
+    No longer than what is left of its budget, on which it is.
+    """
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self._left = WAIT_SECONDS
+        self._left = min(WAIT_SECONDS, call_budget.seconds_left())
 
     def spend(self, wait: Callable[[float], None], *, free: float = 0.0) -> None:
         """Call ``wait`` with the time when it has to return, in monotonic seconds.
@@ -30,6 +34,7 @@ class Patience:
             took = time.monotonic() - began
             if took > free:
                 self._left -= took
+                call_budget.spend(took)
 
 
 class Elsewhere(NamedTuple):

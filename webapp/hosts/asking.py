@@ -168,12 +168,13 @@ class Asking:
         told = self._outbox.counters
         return told.unsaid + told.left_out + (self.line.counters.beginnings if self.line else 0)
 
-    def say(self, body: JsonObject) -> bool:
-        """Tell the others; ``False`` where too much waits for Redis, and this is not told."""
+    def say(self, *bodies: JsonObject) -> bool:
+        """Tell the others, in a row; ``False`` where too much waits for Redis: none is told."""
         outbox = self._outbox
         if outbox.notes >= MOST_SAID or outbox.note_bytes >= MOST_SAID_BYTES:
             return False
-        outbox.say(PresenceEntry(host=self._host, said=body))
+        for body in bodies:
+            outbox.say(PresenceEntry(host=self._host, said=body))
         return True
 
     def heard_presence(self, entry: PresenceEntry) -> None:

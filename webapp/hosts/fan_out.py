@@ -13,7 +13,8 @@ from logger_lib import JsonObject
 from webapp.events.event import Event
 from webapp.events.fan_out import WAIT_SECONDS, Elsewhere, HandedOut, Patience
 from webapp.hosts.entry import EventEntry
-from webapp.hosts.outbox import BATCH_EVENTS, Outbox, OwnEvent
+from webapp.hosts.outbox import BATCH_EVENTS, Outbox
+from webapp.hosts.own_event import OwnEvent
 from webapp.hosts.peers import PROMPT_SECONDS, Peers
 from webapp.realtime.history import History
 from webapp.realtime.kept import Kept

@@ -113,12 +113,10 @@ class Hearing:
             self._join()
         if self._line.test.is_to_reconnect():
             self._line.notice.deaf()
-            self._is_catching_up = True
             self._stream.reconnect()
-            self._find_place()
+            self._resume()
         elif self._is_failing:
-            # Who answers now may be another Redis, which has not had all of it.
-            self._find_place()
+            self._resume()
         read = self._stream.read()
         self._line.test.heard(anything=bool(read.rows))
         if self._is_failing:
@@ -132,6 +130,12 @@ class Hearing:
         self._is_catching_up &= len(read.rows) >= READ_ENTRIES
         self._outbox.settle()
         self._bury()
+
+    def _resume(self) -> None:
+        """Go on after a silence: what is read next may be old, and the Redis another one."""
+        self._clock = StreamClock(self._stream.now(), time.monotonic())
+        self._is_catching_up = True
+        self._find_place()
 
     def _join(self) -> None:
         """Read what was said before this host began, for clients that come back here."""
@@ -170,6 +174,7 @@ class Hearing:
         except MalformedEntry:
             self._line.counters.malformed += 1
         except Exception as error:  # noqa: BLE001  said; the next entry must be heard whatever this one was
+            self._line.counters.undone += 1
             self._line.notice.cannot_take(error)
         self._stream.passed(row.position)
         self._heard = max(self._heard, row.position)
@@ -218,13 +223,13 @@ class Hearing:
                 self._hearers.taken(entry)
             case AskEntry() if self._is_new(entry.host):
                 self._hearers.asked(entry)
-            case PresenceEntry() if self._is_new(entry.host):
+            case PresenceEntry() if entry.host != self._host and self._fan_out.has_joined:
                 self._hearers.presence(entry)
             case _:
                 return
 
     def _is_new(self, host: str) -> bool:
-        """Say whether what another host says is said now: who is away does not need it."""
+        """Say whether what another host asks is asked now: nobody waits for an answer for long."""
         is_reading_on = self._fan_out.has_joined and not self._is_catching_up
         return host != self._host and is_reading_on
 

@@ -1,7 +1,6 @@
 """The stream in Redis through which hosts hear each other, and the inbox of each host.
 
 The stream holds what all are to hear, in one order for all of them; an inbox what one is answered.
-Every key has the same hash tag, so that one script may touch them all.
 """
 
 from __future__ import annotations
@@ -10,17 +9,24 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
-from redis import Redis
+from redis.commands.core import Script
 
+from webapp.hosts.redis_end import ANSWER_SECONDS, Fields, RedisEnd, Rows
+from webapp.hosts.stream_scripts import (
+    APPEND,
+    EPOCH,
+    EVENTS,
+    SECTION,
+    SECTION_COUNT,
+    SECTIONS,
+    TRIM,
+)
 from webapp.realtime.offsets import BEGINNING, Position
 
-EVENTS: Final = "{herald}:events"
-_EPOCH: Final = "{herald}:epoch"
-
-ANSWER_SECONDS = 0.2
-"""How long Redis may take to append, and to be connected to."""
+SECONDS_A_MIB = 2.0
+"""How much longer it may take for each MiB of them: what a line of 4 Mbit/s needs."""
 
 WAIT_SECONDS = 0.5
 """How long a read waits for something new."""
@@ -30,12 +36,11 @@ READ_SECONDS = 1.0
 
 MAX_ENTRIES = 500_000
 MAX_BYTES = 256 * 1_048_576
-"""What the stream holds; of large events it holds fewer."""
+"""What the stream holds: the entries that it has been given last. Redis takes up to a fifth more
+memory for them."""
 
 OVERHEAD = 100
-"""Bytes that an entry takes there beside its fields' values."""
-
-LEAST_ENTRIES = 200
+"""Bytes that an entry counts for beside its fields' values."""
 
 KEPT_SECONDS = 600
 """How long it holds an event at least as it has room: so long may a host be away from Redis and
@@ -52,48 +57,6 @@ _EPOCH_TEXT: Final = re.compile("[0-9a-f]{1,16}-([0-9]{1,20})-([0-9]{1,20})")
 
 NUMBER_SECONDS = 3_600
 """How long it is known after a host's last word which of its events the stream has."""
-
-# All of it is done or nothing. A host begins an epoch where it cannot know whether it speaks to the
-# same Redis as before; its text says behind which entry that was. Whoever asks says up to which of
-# its events the stream had them; a stream that has fewer has lost some, and is not given any before
-# those are appended again. One that has more was not heard when it said so: what it has is left
-# out. An inbox is there for a minute after the last answer that was put into it, and holds 10,000.
-_APPEND = """
-local epoch = redis.call('GET', KEYS[2])
-if not epoch or ARGV[6] == '1' then
-  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-  epoch = ARGV[1] .. '-' .. (last and last[1] or '0-0')
-  redis.call('SET', KEYS[2], epoch)
-end
-local had = tonumber(redis.call('GET', KEYS[3]) or '0')
-if had < tonumber(ARGV[2]) then return {epoch, had} end
-local at = 7
-for _ = 1, tonumber(ARGV[5]) do
-  local number = tonumber(ARGV[at])
-  if number == 0 or number > had then
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*',
-               'e', epoch, 'h', ARGV[at + 1], 'p', ARGV[at + 2])
-    if number > 0 then had = number end
-  end
-  at = at + 3
-end
-redis.call('SET', KEYS[3], had, 'EX', ARGV[3])
-for inbox = 4, #KEYS do
-  redis.call('XADD', KEYS[inbox], 'MAXLEN', '~', '10000', '*', 'r', ARGV[at])
-  redis.call('EXPIRE', KEYS[inbox], '60')
-  at = at + 1
-end
-return {epoch, had}
-"""
-
-# What is too old goes at a heartbeat, by the clock of Redis.
-_TRIM = """
-local oldest = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1])
-return redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', oldest * 1000))
-"""
-
-_Fields: TypeAlias = "list[bytes]"
-_Rows: TypeAlias = "list[tuple[bytes, _Fields | None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +118,15 @@ class HostStream:
     fails raises ``RedisError``, within the time that the constants say.
     """
 
-    def __init__(self, url: str, host: str) -> None:
+    kept_seconds = KEPT_SECONDS
+    """How long the stream is to hold an event."""
+
+    def __init__(self, url: str, host: str, *, max_bytes: int = MAX_BYTES) -> None:
         self._inbox = inbox_of(host)
         self._number = f"{{herald}}:number:{host}"
-        self._writing = _connect(url, ANSWER_SECONDS)
-        self._reading = _connect(url, READ_SECONDS)
-        self._append = self._writing.register_script(_APPEND)
-        self._trim = self._writing.register_script(_TRIM)
-        self._usual_size = 0.0
+        self._section_bytes = max_bytes // SECTION_COUNT
+        self._writing = RedisEnd(url, ANSWER_SECONDS)
+        self._reading = RedisEnd(url, READ_SECONDS)
         self._position = BEGINNING
         self._inbox_position = BEGINNING
         self._is_unsure = True
@@ -180,31 +144,28 @@ class HostStream:
         Nothing is appended where the stream has fewer events of this host than ``had``; events that
         it has already are left out.
         """
-        told: list[str | bytes | int] = [_new_name(), had, NUMBER_SECONDS, self._longest(items)]
-        told += (len(items), int(self._is_unsure))
+        told: list[str | bytes | int] = [_new_name(), had, NUMBER_SECONDS, MAX_ENTRIES]
+        told += (len(items), int(self._is_unsure), self._section_bytes, SECTION_COUNT, OVERHEAD)
         for item in items:
             told += (item.number, item.header, item.packet)
         told += (text for _, text in replies)
-        keys = [EVENTS, _EPOCH, self._number, *(inbox_of(host) for host, _ in replies)]
+        inboxes = [inbox_of(host) for host, _ in replies]
+        keys = [EVENTS, EPOCH, self._number, SECTIONS, SECTION, *inboxes]
         # After a failure the next call has a new connection, which may be to another Redis.
         self._is_unsure = True
-        _, now_has = cast("tuple[bytes, int]", self._append(keys, told))
+        append = Script(self._writing.client, APPEND)
+        size = sum(item.size for item in items) + sum(len(text) for _, text in replies)
+        self._writing.allow(ANSWER_SECONDS + SECONDS_A_MIB * size / 1_048_576)
+        _, now_has = cast("tuple[bytes, int]", append(keys, told))
         self._is_unsure = False
         return Appended(now_has)
 
-    def _longest(self, items: Sequence[Item]) -> int:
-        """Return how many entries the stream may have, so that it stays within its bytes."""
-        for item in items:
-            # A few large ones count at once, and are forgotten slowly.
-            self._usual_size = max(item.size, self._usual_size * 0.999)
-        fitting = int(MAX_BYTES / (self._usual_size + OVERHEAD))
-        return min(MAX_ENTRIES, max(LEAST_ENTRIES, fitting))
-
     def trim(self) -> None:
-        """Take out what is older than ``KEPT_SECONDS``, and what has been read of the inbox."""
+        """Take out what is older than ``kept_seconds``, and what has been read of the inbox."""
         self._is_unsure = True
-        self._trim([EVENTS], [KEPT_SECONDS])
-        self._writing.xtrim(self._inbox, minid=_text(self._inbox_position), approximate=False)
+        writing = self._writing.client
+        Script(writing, TRIM)([EVENTS, SECTIONS], [self.kept_seconds])
+        writing.xtrim(self._inbox, minid=_text(self._inbox_position), approximate=False)
         self._is_unsure = False
 
     def reconnect(self) -> None:
@@ -231,43 +192,50 @@ class HostStream:
         return self._position if first is not None and knows(first.epoch) else BEGINNING
 
     def _last_up_to(self, position: Position) -> Row | None:
-        found = cast("_Rows", self._reading.xrevrange(EVENTS, max=_text(position), count=1))
+        found = cast("Rows", self._reading.client.xrevrange(EVENTS, max=_text(position), count=1))
         rows = _rows(found)
         return rows[0] if rows else None
 
     def _first_behind(self, position: Position) -> Row | None:
-        found = cast("_Rows", self._reading.xrange(EVENTS, min=f"({_text(position)}", count=1))
+        found = cast(
+            "Rows", self._reading.client.xrange(EVENTS, min=f"({_text(position)}", count=1)
+        )
         rows = _rows(found)
         return rows[0] if rows else None
 
     def begin(self, seconds: float) -> Begun:
         """Have the reading begin ``seconds`` ago."""
-        now = self._reading.time()
-        since = (int((now[0] - seconds) * 1000), 0)
+        now = self.now()
+        since = (int(now - seconds * 1000), 0)
         self._position = max(since, self._taken_out())
         first = self._first_behind(self._position)
         if first is None:
             last = self._last_up_to(_END)
             self._position = BEGINNING if last is None else last.position
         epoch = self._next_epoch() if first is None else first.epoch
-        return Begun(epoch, self._position, now[0] * 1000 + now[1] // 1000)
+        return Begun(epoch, self._position, now)
+
+    def now(self) -> int:
+        """Return what the clock of Redis says, in milliseconds since 1970."""
+        seconds, microseconds = self._reading.client.time()
+        return seconds * 1000 + microseconds // 1000
 
     def _next_epoch(self) -> str:
         """Return the epoch in which the next entry will stand, unless another begins before."""
         new = f"{_new_name()}-{_text(self._position)}"
-        self._reading.set(_EPOCH, new, nx=True)
-        epoch = cast("bytes | None", self._reading.get(_EPOCH))
+        self._reading.client.set(EPOCH, new, nx=True)
+        epoch = cast("bytes | None", self._reading.client.get(EPOCH))
         return new if epoch is None else epoch.decode()
 
     def _taken_out(self) -> Position:
         """Return up to where the stream may have been cut."""
-        first = cast("_Rows", self._reading.xrange(EVENTS, count=1))
+        first = cast("Rows", self._reading.client.xrange(EVENTS, count=1))
         return _before(_position(first[0][0])) if first else BEGINNING
 
     def load(self) -> Sequence[Row]:
         """Return the next of what is there already; nothing at its end. See ``read``."""
         after = f"({_text(self._position)}"
-        found = cast("_Rows", self._reading.xrange(EVENTS, min=after, count=LOADED_ENTRIES))
+        found = cast("Rows", self._reading.client.xrange(EVENTS, min=after, count=LOADED_ENTRIES))
         return _rows(found)
 
     def read(self) -> Read:
@@ -275,12 +243,12 @@ class HostStream:
 
         What of the stream is not ``passed`` comes again.
         """
-        found = self._reading.xread(
+        found = self._reading.client.xread(
             {EVENTS: _text(self._position), self._inbox: _text(self._inbox_position)},
             count=READ_ENTRIES,
             block=int(WAIT_SECONDS * 1000),
         )
-        by_stream = dict(cast("list[tuple[bytes, _Rows]]", found or []))
+        by_stream = dict(cast("list[tuple[bytes, Rows]]", found or []))
         rows = _rows(by_stream.get(EVENTS.encode(), []))
         answers = by_stream.get(self._inbox.encode(), [])
         if answers:
@@ -312,32 +280,11 @@ def inbox_of(host: str) -> str:
     return f"{{herald}}:host:{host}"
 
 
-def _connect(url: str, seconds: float) -> Redis:
-    client = Redis.from_url(
-        url,
-        single_connection_client=True,
-        socket_timeout=seconds,
-        socket_connect_timeout=ANSWER_SECONDS,
-        retry=None,
-        protocol=2,
-        driver_info=None,
-    )
-    # As it stands on the wire: what redis-py would make of it costs more than the reading.
-    for command in ("XREAD", "XRANGE", "XREVRANGE"):
-        client.set_response_callback(command, _as_it_is)
-    return client
-
-
-def _as_it_is(found: _Rows, **options: bool) -> _Rows:
-    del options
-    return found
-
-
-def _rows(found: _Rows) -> Sequence[Row]:
+def _rows(found: Rows) -> Sequence[Row]:
     return [_row(entry_id, fields) for entry_id, fields in found if fields]
 
 
-def _row(entry_id: bytes, fields: _Fields) -> Row:
+def _row(entry_id: bytes, fields: Fields) -> Row:
     told = dict(zip(fields[::2], fields[1::2], strict=True))
     return Row(
         _position(entry_id),

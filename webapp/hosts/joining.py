@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from webapp.hosts.asking import Asking
 from webapp.hosts.entry import AppRoom, TakenEntry
 from webapp.hosts.fan_out import HostFanOut
 from webapp.hosts.hearing import Hearers, Hearing
-from webapp.hosts.host_stream import HostStream
+from webapp.hosts.host_stream import KEPT_SECONDS, HostStream
 from webapp.hosts.line import Line
 from webapp.hosts.link import HostLink
 from webapp.hosts.live import LiveSockets
@@ -42,6 +43,8 @@ class Hosts:
         self._live_rooms = live_rooms
         self._outbox, self._peers = Outbox(host), Peers(host)
         self._stream = HostStream(url, host)
+        # Hosts that start later find all there that clients may come back for.
+        self._stream.kept_seconds = max(KEPT_SECONDS, math.ceil(history.seconds))
         self.fan_out = HostFanOut(host, rooms, history, self._outbox, self._peers)
         self.live = LiveSockets(host, rooms, history, self._outbox, self._peers)
         self.asking = Asking(host, self._outbox, self._peers, self.fan_out)
@@ -78,7 +81,7 @@ class Hosts:
             seconds=self._history.seconds,
         )
         self.asking.line = line
-        link = HostLink(self._outbox, self._peers, self.fan_out, line)
+        link = HostLink(self._outbox, self._peers, self.fan_out, line, answers)
         background = [speaking.run, hearing.run, answers.run, self.asking.run]
         return Joined(link, answers, self.asking, self._stream, background)
 

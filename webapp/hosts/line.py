@@ -23,6 +23,8 @@ class LineCounters:
     """How often Redis did not answer in time, or refused."""
     malformed: int = 0
     """Entries that no host of this version has written."""
+    undone: int = 0
+    """Entries that failed here: an event of these did not come to the sockets here."""
     beginnings: int = 0
     """How often the stream had lost what was read: so may be what is of use only at once."""
 

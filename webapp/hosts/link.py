@@ -6,6 +6,7 @@ import time
 
 from logger_lib import JsonObject
 from webapp.errors import Unavailable
+from webapp.hosts.answers import Answers
 from webapp.hosts.entry import GoneEntry
 from webapp.hosts.fan_out import HostFanOut
 from webapp.hosts.line import Line
@@ -18,12 +19,15 @@ STEP_SECONDS = 0.01
 class HostLink:
     """Says whether the line is well, and ends it in order."""
 
-    def __init__(self, outbox: Outbox, peers: Peers, fan_out: HostFanOut, line: Line) -> None:
+    def __init__(
+        self, outbox: Outbox, peers: Peers, fan_out: HostFanOut, line: Line, answers: Answers
+    ) -> None:
         self.host = outbox.host
         self._outbox = outbox
         self._peers = peers
         self._fan_out = fan_out
         self._line = line
+        self._answers = answers
 
     def check(self) -> None:
         """Raise ``Unavailable`` where this host is deaf, or has not joined the others yet.
@@ -53,7 +57,12 @@ class HostLink:
             "early": self._fan_out.counters.early,
             "failures": self._line.counters.failures,
             "malformed": self._line.counters.malformed,
+            "undone": self._line.counters.undone,
             "leftOut": self._outbox.counters.left_out,
+            "unsaid": self._outbox.counters.unsaid,
+            "withheld": self._answers.withheld,
+            "again": self._outbox.counters.again,
+            "beginnings": self._line.counters.beginnings,
             "died": self._peers.died,
         }
         if self._line.out_since is not None:

@@ -8,24 +8,27 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from webapp.hosts.entry import Entry, EventEntry, TakenEntry, header_of, replies_text
+from webapp.hosts.entry import Entry, TakenEntry, header_of, replies_text
 from webapp.hosts.host_stream import Item
+from webapp.hosts.own_event import OwnEvent
 
-MAX_EVENTS = 10_000
-MAX_BYTES = 32 * 1_048_576
-"""What waits for Redis and for the others' answers; the oldest is given up first."""
-
-OVERHEAD = 1_000
-"""Bytes that an event takes here beside its packet."""
+MAX_EVENTS = 60_000
+MAX_BYTES = 96 * 1_048_576
+"""What waits for Redis and for the others' answers, a minute of 1,000 small events a second; the
+oldest is given up first."""
 
 BATCH_EVENTS = 200
 BATCH_BYTES = 1_048_576
-"""What is appended at once, or one event."""
+"""What is appended at once, or one event or note."""
+
+LEAST_BATCH_BYTES = 16_384
+"""Down to which a batch is halved where Redis does not have it in time; up again as it has."""
 
 WINDOW_EVENTS = 1_000
+WINDOW_BYTES = 8 * 1_048_576
 WINDOW_SECONDS = 1.0
-"""How many events the stream is given ahead of the others' answers, and for how long it waits for
-these: who cannot read as fast as this host can append would find the oldest taken out."""
+"""How much the stream is given ahead of the others' answers, and for how long it waits for these:
+who cannot read as fast as this host can append would find the oldest taken out."""
 
 ANSWER_SECONDS = 10.0
 """How long an event that the stream has is kept for answers, lest the stream lose it."""
@@ -41,89 +44,6 @@ MAX_REPLIES = 10_000
 MAX_ANSWERS = 200
 ANSWER_BYTES = 1_048_576
 """Of answers to questions, and how much of them is appended at once; the newest is left out."""
-
-
-class OwnEvent:
-    """An event of this host on its way: who has it, and who waits for that."""
-
-    __slots__ = (
-        "_turn",
-        "_waits_for_all",
-        "appended_at",
-        "asked",
-        "entry",
-        "header",
-        "known",
-        "put_at",
-        "replies",
-        "sids",
-    )
-
-    def __init__(self, entry: EventEntry) -> None:
-        self.entry = entry
-        self.header = header_of(entry)
-        self.put_at = time.monotonic()
-        self.appended_at: float | None = None
-        self.sids: tuple[str, ...] | None = None
-        """The sockets here that were given it; ``None``: it is not their turn yet."""
-        self.known: frozenset[str] | None = None
-        """The other hosts when the stream brought it back; ``None``: it has not yet."""
-        self.asked: frozenset[str] | None = None
-        """Those of them whose answers are worth waiting for."""
-        self.replies: dict[str, int] = {}
-        """To how many sockets each other host has given it."""
-        self._turn: threading.Lock | None = None
-        self._waits_for_all = False
-
-    @property
-    def number(self) -> int:
-        """How many events this host had published by then."""
-        return self.entry.number
-
-    @property
-    def age(self) -> float:
-        """How many seconds ago it was put in."""
-        return time.monotonic() - self.put_at
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        return len(self.entry.packet) + len(self.header) + OVERHEAD
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every host that was alive has given it to its sockets."""
-        return (
-            self.sids is not None and self.asked is not None and self.asked <= self.replies.keys()
-        )
-
-    def await_given(self, deadline: float) -> None:
-        """Return when the sockets here have it or somebody has called ``wake``, or at the end."""
-        if self.sids is None:
-            self._waits_for_all = False
-            self._wait(deadline)
-
-    def await_settled(self, deadline: float) -> None:
-        """Return when it is settled or somebody has called ``wake``, or at the end."""
-        if not self.is_settled:
-            self._waits_for_all = True
-            self._wait(deadline)
-
-    def _wait(self, deadline: float) -> None:
-        turn = self._turn = threading.Lock()
-        turn.acquire()
-        turn.acquire(timeout=max(0.0, deadline - time.monotonic()))
-        self._turn = None
-
-    def wake(self) -> None:
-        """Have who waits go on."""
-        if self._turn is not None and self._turn.locked():
-            self._turn.release()
-
-    def changed(self) -> None:
-        """Take note of an answer, or that it was given to the sockets here."""
-        if self.is_settled or (self.sids is not None and not self._waits_for_all):
-            self.wake()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +106,10 @@ class Outbox:
     counters: OutboxCounters = field(default_factory=OutboxCounters)
     had: int = 0
     """The number of the last event that the stream is known to have."""
+    is_sure: bool = True
+    """Whether it has no more than that: a batch that was not answered may be there all the same."""
+    batch_bytes: int = BATCH_BYTES
+    """How much is appended at once now."""
     size: int = 0
     on_given_up: Callable[[int], None] = lambda _number: None
     """Called with the number of an event that the stream is never going to have."""
@@ -277,6 +201,16 @@ class Outbox:
             self.wake.set()
         return answers
 
+    def _next_notes(self) -> Sequence[_Note]:
+        notes: list[_Note] = []
+        size = 0
+        while self._notes and (not notes or size < self.batch_bytes):
+            notes.append(self._notes.popleft())
+            size += notes[-1].item.size
+        if self._notes:
+            self.wake.set()
+        return notes
+
     def _forget_replies(self) -> None:
         self.counters.left_out += self._reply_count
         self._replies.clear()
@@ -288,8 +222,7 @@ class Outbox:
         events = self._next_events()
         replies, self._replies = self._replies, {}
         self._reply_count = 0
-        notes = [*self._notes]
-        self._notes.clear()
+        notes = self._next_notes()
         answers = self._next_answers()
         self._is_under_way = bool(events or replies or notes or answers)
         is_last = not events or len(events) == len(self._waiting)
@@ -301,7 +234,7 @@ class Outbox:
         most = min(BATCH_EVENTS, self._room())
         for event in self._waiting:
             size += event.size
-            if len(events) >= most or (events and size > BATCH_BYTES):
+            if len(events) >= most or (events and size > self.batch_bytes):
                 break
             events.append(event)
         return events
@@ -309,15 +242,24 @@ class Outbox:
     def _room(self) -> int:
         """Return how many events the stream may be given now."""
         horizon = time.monotonic() - WINDOW_SECONDS
-        room = WINDOW_EVENTS
+        room, size = WINDOW_EVENTS, WINDOW_BYTES
         for event in reversed(self._appended):
-            if room == 0 or (event.appended_at or 0.0) < horizon:
+            if (event.appended_at or 0.0) < horizon:
                 break
-            room -= not event.is_settled
+            if not event.is_settled:
+                room, size = room - 1, size - event.size
+            if room == 0 or size <= 0:
+                return 0
         return room
 
     def failed(self, batch: Batch) -> None:
-        """Take back what could not be appended, but for what is of use only at once."""
+        """Take back what was not answered in time; the next one is smaller."""
+        self.batch_bytes = max(LEAST_BATCH_BYTES, self.batch_bytes // 2)
+        self.is_sure = False
+        self.take_back(batch)
+
+    def take_back(self, batch: Batch) -> None:
+        """Take back what was not appended, but for what is of use only at once."""
         self._is_under_way = False
         for host, answers in batch.replies.items():
             for number, recipients in answers.items():
@@ -326,8 +268,14 @@ class Outbox:
         self.counters.unsaid += sum(not note.lasts for note in batch.notes) + len(batch.answers)
 
     def taken(self, had: int) -> None:
-        """Take note that the stream has all events up to number ``had``."""
+        """Take note that the stream has a batch, and all events up to number ``had``."""
         self._is_under_way = False
+        self.batch_bytes = min(BATCH_BYTES, self.batch_bytes * 2)
+        self.known(had)
+
+    def known(self, had: int) -> None:
+        """Take note that the stream has all events up to number ``had``, and no more."""
+        self.is_sure = True
         now = time.monotonic()
         while self._waiting and self._waiting[0].number <= had:
             event = self._waiting.popleft()
@@ -342,7 +290,7 @@ class Outbox:
             while kept and kept[-1].number > had:
                 self._waiting.appendleft(kept.pop())
                 self.counters.again += 1
-        self.had = had
+        self.had, self.is_sure = had, True
         self.wake.set()
 
     def settle(self) -> None:

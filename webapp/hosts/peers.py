@@ -114,7 +114,8 @@ class Peers:
         heard_at = self._clock() - age
         peer = self._peers.get(name)
         if peer is not None:
-            peer.heard_at, peer.watched = heard_at, watched
+            # An old one that is read late does not make it older than it is known to be.
+            peer.heard_at, peer.watched = max(peer.heard_at, heard_at), watched
         elif len(self._peers) < MAX_HOSTS:
             self._peers[name] = _Peer(heard_at, watched)
 

@@ -54,6 +54,8 @@ class Speaking:
                 self._line.ending.wait(PAUSE_SECONDS)
 
     def _append(self) -> None:
+        if not self._outbox.is_sure:
+            self._find_out()
         batch = self._outbox.next_batch()
         items, now = batch.items, time.monotonic()
         # Behind all events, so that it tells how long these take, too.
@@ -74,11 +76,19 @@ class Speaking:
             self._outbox.failed(batch)
             raise
         if told.had < had:
-            self._outbox.failed(batch)
+            self._outbox.take_back(batch)
             self._outbox.lost(told.had)
             return
         self._outbox.taken(told.had)
         self._appended(beats, now)
+
+    def _find_out(self) -> None:
+        """Ask what the stream has: it may have taken what it did not answer for in time."""
+        told = self._stream.append(self._outbox.had, (), ())
+        if told.had < self._outbox.had:
+            self._outbox.lost(told.had)
+        else:
+            self._outbox.known(told.had)
 
     @property
     def _beats(self) -> bool:

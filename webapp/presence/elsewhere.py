@@ -41,6 +41,10 @@ MAX_CHANGES = 5_000
 MAX_HEARD = 1_000
 """How much of what the others say may wait; of more they are asked who is there."""
 
+ROSTERS_A_LOOK = 524_288
+"""About how many bytes of rosters are said until the next look: what events go through has room for
+both. The rest, or one that is larger, is said then."""
+
 SHOWN_A_TURN = 100
 """How many changes are shown before others get their turn."""
 
@@ -58,8 +62,8 @@ class Line(Protocol):
         """How often something may not have been heard, here or there."""
         ...
 
-    def say(self, body: JsonObject) -> bool:
-        """Tell the others; ``False`` where too much waits, and this is not told."""
+    def say(self, *bodies: JsonObject) -> bool:
+        """Tell the others, in a row; ``False`` where too much waits, and none of it is told."""
         ...
 
 
@@ -69,6 +73,8 @@ class ElsewhereCounters:
 
     changes_left_out: int = 0
     """Changes that the others were not told of one by one."""
+    rosters_later: int = 0
+    """How often rosters had to wait for the next look, as too much was said."""
     unheard: int = 0
     """What the others have said that there was no room for, or that was malformed."""
     failures: int = 0
@@ -96,6 +102,8 @@ class WatchedElsewhere:
         self._troubles = 0
         self._asks_anew = False
         self._look_at = self._renew_at = 0.0
+        self._rosters_said = 0
+        """Bytes of rosters since the last look."""
         self._notice = PresenceNotice()
         self.counters = ElsewhereCounters()
         watching.elsewhere = self
@@ -198,6 +206,7 @@ class WatchedElsewhere:
         self._tell_changes()
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_SECONDS
+            self._rosters_said = 0
             self._look()
         self._tell_rosters()
 
@@ -221,12 +230,20 @@ class WatchedElsewhere:
 
     def _tell_rosters(self) -> None:
         for at in list(self._owed):
+            if self._rosters_said >= ROSTERS_A_LOOK:
+                self.counters.rosters_later += 1
+                return
             # What has changed until now is told before: it is part of what is told as a whole.
             self._tell_changes()
             # Behind the others, should it be owed still.
             self._owed.pop(at, None)
-            if at in self._told and not self._say(self._watching.roster(at)):
+            if at in self._told and not self._tell_roster(at):
                 self._owed[at] = None
+
+    def _tell_roster(self, at: AppRoom) -> bool:
+        roster = self._watching.roster(at)
+        self._rosters_said += roster.size
+        return self._say(*roster.parts())
 
     def _look(self) -> None:
         others, troubles = self._line.others, self._line.troubles
@@ -251,5 +268,5 @@ class WatchedElsewhere:
         else:
             self._asks_anew |= anew
 
-    def _say(self, said: Said) -> bool:
-        return not self._line.others or self._line.say(wire_of(said))
+    def _say(self, *said: Said) -> bool:
+        return not self._line.others or self._line.say(*(wire_of(each) for each in said))

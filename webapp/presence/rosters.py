@@ -12,6 +12,9 @@ MAX_KEPT = 200_000
 """How many sockets of other hosts are known by name here; should their host die, nobody is told
 that further ones have left."""
 
+MAX_PARTS = 100
+"""Of a roster; of more nothing is known."""
+
 
 @dataclass(slots=True)
 class _Known:
@@ -25,6 +28,22 @@ class _WatchedRoom:
     awaited: set[str]
     """Hosts that have not told yet who was there when the watch began."""
     at_hosts: dict[str, _Known] = field(default_factory=dict)
+    parts: dict[str, tuple[Roster, ...]] = field(default_factory=dict)
+    """Of rosters whose last part has not come, by host."""
+
+    def join(self, host: str, part: Roster) -> Roster | None:
+        """Return the roster of which ``part`` is the last one, where none of it is missing."""
+        before = self.parts.pop(host, ()) if part.part else ()
+        if part.part != len(before):
+            # The host was not heard, and says it anew: it knows that, or is asked.
+            return None
+        parts = (*before, part)
+        if part.is_last:
+            subjects = {sid: subject for each in parts for sid, subject in each.subjects.items()}
+            return Roster(part.at, subjects, part.is_cut)
+        if len(parts) < MAX_PARTS:
+            self.parts[host] = parts
+        return None
 
 
 class Rosters:
@@ -59,10 +78,14 @@ class Rosters:
         self._add(known, change.sid, change.subject)
         return True
 
-    def whole(self, host: str, roster: Roster) -> Iterator[Change]:
-        """Take note of who is in a room at ``host``; return what has changed, where that is new."""
-        watched = self._rooms.get(roster.at)
-        if watched is None:
+    def whole(self, host: str, part: Roster) -> Iterator[Change]:
+        """Take note of who is in a room at ``host``, when its last part has come.
+
+        Returns what has changed, where that is new.
+        """
+        watched = self._rooms.get(part.at)
+        roster = None if watched is None else watched.join(host, part)
+        if watched is None or roster is None:
             return
         before = watched.at_hosts.pop(host, _Known())
         self._kept -= len(before.subjects)
@@ -85,6 +108,7 @@ class Rosters:
         """Take note that ``host`` is gone with all its sockets; return what that changes."""
         for at, watched in list(self._rooms.items()):
             watched.awaited.discard(host)
+            watched.parts.pop(host, None)
             known = watched.at_hosts.pop(host, _Known())
             self._kept -= len(known.subjects)
             for sid, subject in known.subjects.items():

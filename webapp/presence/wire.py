@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from logger_lib import JsonObject, JsonValue
 from webapp.presence.question import MalformedAnswer
+
+PART_SIZE = 32_768
+"""How much of a roster is said at once: of one in one piece who reads it would do nothing else."""
+
+_SOCKET_SIZE = 30
+"""Bytes of a socket beside its subject."""
 
 
 class AppRoom(NamedTuple):
@@ -46,13 +52,33 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who is in a room at a host."""
+    """Who is in a room at a host, or a part of that."""
 
     at: AppRoom
     subjects: Mapping[str, str | None]
     """By sid."""
     is_cut: bool
-    """Whether there are more than these."""
+    """Whether there are more than these, and than those of all its parts."""
+    part: int = 0
+    """How many parts stand before it."""
+    is_last: bool = True
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return sum(_SOCKET_SIZE + len(subject or "") for subject in self.subjects.values())
+
+    def parts(self) -> Iterator[Roster]:
+        """Return it in parts that may be said one after the other."""
+        some: dict[str, str | None] = {}
+        number = size = 0
+        for sid, subject in self.subjects.items():
+            if size >= PART_SIZE:
+                yield Roster(self.at, some, self.is_cut, number, is_last=False)
+                number, size, some = number + 1, 0, {}
+            some[sid] = subject
+            size += _SOCKET_SIZE + len(subject or "")
+        yield Roster(self.at, some, self.is_cut, number)
 
 
 Said: TypeAlias = Watched | Changes | Roster
@@ -71,7 +97,8 @@ def wire_of(said: Said) -> JsonObject:
             return {"k": "changes", "changes": changes}
         case Roster():
             subjects: JsonObject = {**said.subjects}
-            return {"k": "roster", "at": [*said.at], "subjects": subjects, "cut": said.is_cut}
+            whole: JsonObject = {"k": "roster", "at": [*said.at], "subjects": subjects}
+            return {**whole, "cut": said.is_cut, "part": said.part, "last": said.is_last}
 
 
 def read_said(told: JsonObject) -> Said:
@@ -81,9 +108,16 @@ def read_said(told: JsonObject) -> Said:
             return Watched(frozenset(_at(room) for room in rooms), is_all, anew)
         case {"k": "changes", "changes": list(changes)}:
             return Changes(tuple(_change(change) for change in changes))
-        case {"k": "roster", "at": at, "subjects": dict(subjects), "cut": bool(is_cut)}:
+        case {
+            "k": "roster",
+            "at": at,
+            "subjects": dict(subjects),
+            "cut": bool(is_cut),
+            "part": int(part),
+            "last": bool(is_last),
+        }:
             known = {sid: _subject(subject) for sid, subject in subjects.items()}
-            return Roster(_at(at), known, is_cut)
+            return Roster(_at(at), known, is_cut, part, is_last)
     raise MalformedAnswer("nothing that hosts tell each other of rooms")
 
 

@@ -6,13 +6,25 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from webapp.realtime.kept import Kept
 from webapp.realtime.offsets import Offset, Position
 
-MAX_EPOCHS = 100
+MAX_EPOCHS = 10_000
+"""How many are remembered, about 4 MB; the first goes first. Each connection of a host begins one:
+a hundred hosts whose line breaks every second begin so many while a client may be away."""
+
 MAX_LOST = 50_000
-"""How many epochs are remembered, and events that the stream has lost; the first goes first."""
+"""How many events that the stream has lost are remembered, for all of them together."""
+
+
+_LostEvent: TypeAlias = tuple[Position, str, int]
+"""Where it stood, the host that published it, and its number there."""
+
+
+def _position_of(lost: _LostEvent) -> Position:
+    return lost[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +36,12 @@ class _Past:
 
     end: Position
     reach: Position
-    tail: Sequence[tuple[Position, str, int]] = ()
+    tail: Sequence[_LostEvent] = ()
+
+    def cut(self, end: Position, lost: Sequence[_LostEvent]) -> _Past:
+        """Return the epoch that ends with ``end``, as the stream has ``lost`` all behind that."""
+        known = lost[: bisect_right(lost, self.end, key=_position_of)]
+        return _Past(end, self.reach, [*known, *self.tail])
 
     def translate(self, offset: Offset) -> Offset | None:
         """Return ``offset`` without the tail; ``None`` where it is not known what it stands for."""
@@ -32,7 +49,7 @@ class _Past:
             return offset
         if offset.position > self.reach:
             return None
-        seen = self.tail[: bisect_right(self.tail, offset.position, key=lambda lost: lost[0])]
+        seen = self.tail[: bisect_right(self.tail, offset.position, key=_position_of)]
         ahead: dict[str, int] = {}
         for _, host, number in seen:
             ahead[host] = number
@@ -40,7 +57,10 @@ class _Past:
 
 
 class Epochs:
-    """Which epochs there were, each beginning where the stream had come to by then."""
+    """Which epochs there were, each beginning where the stream had come to by then.
+
+    None has ended behind a later one.
+    """
 
     def __init__(self, epoch: str) -> None:
         self.present = epoch
@@ -52,38 +72,36 @@ class Epochs:
 
     def begin(self, epoch: str, end: Position) -> None:
         """Begin an epoch; the present one went on up to ``end``, or ended before."""
+        if self._past and next(reversed(self._past.values())).end > end:
+            # Where the stream is another one, what was said of it beyond that means nothing.
+            for each, past in self._past.items():
+                if past.end > end:
+                    self._past[each] = _Past(end, end)
         self._past.setdefault(self.present, _Past(end, end))
         self.present = epoch
-        self._bound()
+        if len(self._past) > MAX_EPOCHS:
+            self._past.popitem(last=False)
 
     def cut(self, end: Position, reach: Position, lost: Sequence[Kept]) -> None:
         """End the present epoch with ``end``, as the stream has ``lost`` all up to ``reach``."""
         tail = [(kept.position, kept.origin, kept.early) for kept in lost]
-        present = self._past.pop(self.present, _Past(reach, reach))
-        self._past[self.present] = present
-        for epoch, past in self._past.items():
+        self._past.setdefault(self.present, _Past(reach, reach))
+        bounded: list[tuple[str, _Past]] = []
+        room = MAX_LOST
+        for epoch, past in reversed(self._past.items()):
             # Of the epochs before, too, nothing is there beyond that.
-            if past.end > end:
-                known = [each for each in tail if each[0] <= past.end]
-                self._past[epoch] = _Past(end, past.reach, [*known, *past.tail])
-        self._bound()
-
-    def _bound(self) -> None:
-        lost = sum(len(past.tail) for past in self._past.values())
-        while len(self._past) > MAX_EPOCHS or lost > MAX_LOST:
-            _, past = self._past.popitem(last=False)
-            lost -= len(past.tail)
+            cut = past.cut(end, tail) if past.end > end else past
+            room -= len(cut.tail)
+            if room < 0:
+                break
+            bounded.append((epoch, cut))
+        self._past = OrderedDict(reversed(bounded))
 
     def translate(self, offset: Offset) -> Offset | None:
         """Return ``offset`` in terms of the present epoch; ``None`` where that cannot be said."""
-        if offset.epoch == self.present and offset.epoch not in self._past:
-            return offset
-        if not self.knows(offset.epoch):
-            return None
-        meant: Offset | None = offset
-        is_since = False
-        for epoch, past in self._past.items():
-            is_since |= epoch == offset.epoch
-            if is_since and meant is not None:
-                meant = past.translate(meant)
+        past = self._past.get(offset.epoch)
+        if past is None:
+            return offset if offset.epoch == self.present else None
+        # No later one has ended before it, so that they have nothing to add.
+        meant = past.translate(offset)
         return None if meant is None else replace(meant, epoch=self.present)

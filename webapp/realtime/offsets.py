@@ -19,8 +19,10 @@ _TEXT = re.compile(
     rf"(?P<epoch>{_NAME})\.(?P<major>{_NUMBER})-(?P<minor>{_NUMBER})(?P<ahead>(?:{_AHEAD})*)"
 )
 
-MAX_AHEAD = 16
-"""Of how many hosts an offset tells what was had ahead of the stream; of more it tells nothing."""
+MAX_AHEAD = 100
+"""Of how many hosts an offset tells what was had ahead of the stream; of more it tells nothing.
+
+About 20 characters each, which each event carries along while the stream lacks any of that."""
 
 UNKNOWN_EPOCH = "-"
 """Nobody can come back to it."""

@@ -22,7 +22,7 @@ from webapp.realtime.members import Member, SocketOwner
 from webapp.realtime.offsets import Offset
 from webapp.realtime.rooms import NAMESPACE, RoomManager
 from webapp.realtime.seen import Seen
-from webapp.realtime.sessions import Claimant, Session, SessionStore
+from webapp.realtime.sessions import Claimant, Session, SessionsOutOfReach, SessionStore
 from webapp.realtime.wanted_apps import WantedApps
 
 RECOVERY = "herald.recovery"
@@ -34,7 +34,7 @@ TAKEN_OVER = "taken over: its client has come back by another connection"
 """Why a connection is ended that is not known to be dead yet."""
 
 PID_BYTES = 16
-MAX_WORD = 1_500
+MAX_WORD = 4_000
 """Characters of what a client sends for its pid and offset; ours have less."""
 
 KEPT_A_TURN = 200
@@ -62,6 +62,14 @@ class Wish:
 
 def _word(value: JsonValue) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_WORD else ""
+
+
+class _BeginsAnew(Exception):
+    """A client cannot be given all that it missed, and ``why``."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Recovery:
@@ -139,11 +147,11 @@ class Recovery:
         if member is not None and self._here.get(member.pid) is member:
             self._end(member)
 
-    def keep_all(self) -> None:
-        """Keep the sessions of all sockets that are connected, for the case that this host dies."""
+    def hold_all(self) -> None:
+        """Hold the sessions of all sockets that are connected, for the case that this host dies."""
         for number, member in enumerate(list(self._here.values()), 1):
             if self._here.get(member.pid) is member:
-                self._sessions.keep(self._session_of(member))
+                self._sessions.hold(self._session_of(member))
             if not number % KEPT_A_TURN:
                 eventlet.sleep(0)
 
@@ -170,33 +178,50 @@ class Recovery:
 
     def _recover(self, member: Member, wish: Wish) -> bool:
         """Take a session up again, all of it or not at all; say whether it is settled."""
-        claimant = Claimant.of(member.admitted)
         held = self._here.get(wish.pid)
-        session = self._sessions.find(wish.pid) if held is None else self._session_of(held)
-        if session is None or session.claimant != claimant:
-            return self._refuse("unknown session" if session is None else "another's session")
-        rooms = {
-            room: joined
-            for room, joined in session.rooms.items()
-            if self._may_join(member.admitted, room)
-        }
-        offset = self._offset_of(session, wish)
-        if offset is None:
-            return self._refuse("no offset")
-        if not self._is_connected(member):
-            return True
-        if self._here.get(wish.pid) is not held:
-            return self._refuse("taken meanwhile")
-        if self._history.after(claimant.app_id, offset, 1) is None:
-            self._sessions.forget(wish.pid)
-            return self._refuse("too old")
+        try:
+            session = self._find(member, wish.pid, held)
+            rooms = {
+                room: joined
+                for room, joined in session.rooms.items()
+                if self._may_join(member.admitted, room)
+            }
+            offset = self._offset_of(session, wish)
+            if not self._is_connected(member):
+                return True
+            if self._here.get(wish.pid) is not held:
+                return self._refuse("taken meanwhile")
+            self._check_all_is_here(session, offset)
+        except _BeginsAnew as anew:
+            return self._refuse(anew.why)
         self._take(member, session, rooms, offset)
         self._catch_up.run(member, offset)
         return True
 
+    def _find(self, member: Member, pid: str, held: Member | None) -> Session:
+        """Return the session ``pid``, which has to be ``member``'s."""
+        try:
+            session = self._sessions.find(pid) if held is None else self._session_of(held)
+        except SessionsOutOfReach:
+            raise _BeginsAnew("sessions out of reach") from None
+        if session is None:
+            raise _BeginsAnew("unknown session")
+        if session.claimant != Claimant.of(member.admitted):
+            raise _BeginsAnew("another's session")
+        return session
+
     def _refuse(self, why: str) -> bool:
         self.counts[why] += 1
         return False
+
+    def _check_all_is_here(self, session: Session, offset: Offset) -> None:
+        if self._history.after(session.claimant.app_id, offset, 1) is not None:
+            return
+        if self._history.is_ahead(offset):
+            # Another host may have come so far, or this one on another try.
+            raise _BeginsAnew("host is behind")
+        self._sessions.forget(session.pid)
+        raise _BeginsAnew("too old")
 
     def _take(
         self, member: Member, session: Session, rooms: Mapping[str, Offset], offset: Offset
@@ -219,24 +244,25 @@ class Recovery:
         self._rooms.disconnect(member.sid, NAMESPACE)
         self._rooms.server.eio.end_soon(member.connection, TAKEN_OVER)
 
-    def _offset_of(self, session: Session, wish: Wish) -> Offset | None:
+    def _offset_of(self, session: Session, wish: Wish) -> Offset:
         """Return how far the client has come: what it says, and what it is known to have.
 
         Waits where this host has not come so far.
         """
         told, known = Offset.parse(wish.offset), Offset.parse(session.seen)
         if told is None or known is None:
-            return self._await(told or known)
+            only = told or known
+            if only is None:
+                raise _BeginsAnew("no offset")
+            return self._await(only)
         if not self._history.knows(told.epoch) and told.position <= known.position:
             # It has heard nothing for long, and has answered pings.
             return self._await(known)
         told, known = self._await(told), self._history.translate(known)
-        return told if told is None or known is None else told.and_all_of(known)
+        return told if known is None else told.and_all_of(known)
 
-    def _await(self, offset: Offset | None) -> Offset | None:
+    def _await(self, offset: Offset) -> Offset:
         """Return ``offset`` in the present epoch, when this host has come so far, or in time."""
-        if offset is None:
-            return None
         until = time.monotonic() + BEHIND_SECONDS
         while self._history.is_ahead(offset) and time.monotonic() < until:
             eventlet.sleep(BEHIND_LOOK)
@@ -262,7 +288,7 @@ class Recovery:
 
     def _stored(self, member: Member) -> None:
         if self._sessions.outlives:
-            self._sessions.keep(self._session_of(member))
+            self._sessions.hold(self._session_of(member))
 
     def _session_of(self, member: Member) -> Session:
         seen = member.connection.seen

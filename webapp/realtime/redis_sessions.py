@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +15,30 @@ import orjson
 from logger_lib import JsonObject
 from webapp.prompt_redis import PromptRedis
 from webapp.realtime.offsets import NOWHERE, Offset
-from webapp.realtime.sessions import MAX_SESSIONS, Claimant, MemorySessions, Session
+from webapp.realtime.sessions import (
+    MAX_SESSIONS,
+    Claimant,
+    MemorySessions,
+    Session,
+    SessionsOutOfReach,
+)
 
 PREFIX = "herald:session:"
 
 KEPT_AT_ONCE = 200
 """How many sessions are written in one go."""
 
-AGAIN_SECONDS = 1.0
-"""When what could not be written is written again."""
+AGAIN_SECONDS = 0.25
+"""When what could not be written is written again: soon, as other hosts do not know it before."""
+
+FIND_SECONDS = 1.0
+"""How long Redis is asked for a session that this host does not know: without it the client loses
+what it missed, so it rather waits."""
+
+ANSWER_SECONDS = 0.25
+"""How long it may take for one answer to that; for one that this host knows it is asked once."""
+
+ASK_AGAIN_SECONDS = 0.05
 
 KEEP = """
 local held = redis.call('HGET', KEYS[1], 'host')
@@ -48,6 +64,8 @@ class _Kept:
     session: Session
     held_by: str
     """The host that it is taken over from, if it is."""
+    milliseconds: int
+    """How long it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +79,29 @@ _Waiting: TypeAlias = _Kept | _LetGo | None
 
 
 class RedisSessions:
-    """Sessions that outlive this process, for ``seconds`` each time that one is kept.
+    """Sessions that outlive this process: ``seconds`` each when its client has gone.
 
+    Those of connected sockets are held for ``held_seconds`` each time that this is said: more, by
+    how long ago that was when the host dies, and by how long a client may take to notice its death.
     What is kept is written behind the caller, the last state of each session once. Without an
     answer of Redis it waits, and those sessions are found whose sockets were here last.
     """
 
     outlives = True
 
-    def __init__(self, url: str, seconds: float, *, most: int = MAX_SESSIONS) -> None:
+    def __init__(
+        self, url: str, seconds: float, *, held_seconds: float = 0.0, most: int = MAX_SESSIONS
+    ) -> None:
         self._redis = PromptRedis(
-            url, meanwhile="clients that come back to another host begin anew there"
+            url,
+            meanwhile="clients that come back to another host begin anew there",
+            rest_seconds=AGAIN_SECONDS,
         )
+        # A client of its own, which never rests: a slow write says nothing of whether Redis answers
+        # this, nor does that it did not answer another.
+        self._finding = PromptRedis(url, answer_seconds=ANSWER_SECONDS, rest_seconds=0.0)
         self._milliseconds = int(seconds * 1000)
+        self._held_milliseconds = int(max(seconds, held_seconds) * 1000)
         self._most = most
         # What those that left this host had when they did, for when Redis does not answer.
         self._own = MemorySessions(seconds, most=most)
@@ -92,21 +120,24 @@ class RedisSessions:
         return self._own.kept
 
     def keep(self, session: Session) -> None:
-        """Keep ``session`` from now on for its time, unless another host has taken it over."""
-        self._own.keep(session)
-        self._keep_soon(session, "")
+        """Keep ``session``, whose client is away, for its time; not what another host has taken."""
+        self._keep_soon(session, self._milliseconds)
+
+    def hold(self, session: Session) -> None:
+        """Keep ``session``, whose socket is connected, for as long as this host should live."""
+        self._keep_soon(session, self._held_milliseconds)
 
     def take(self, session: Session, held_by: str) -> None:
-        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
-        self._own.keep(session)
-        self._keep_soon(session, held_by)
+        """Hold ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
+        self._keep_soon(session, self._held_milliseconds, held_by)
 
-    def _keep_soon(self, session: Session, held_by: str) -> None:
+    def _keep_soon(self, session: Session, milliseconds: int, held_by: str = "") -> None:
+        self._own.keep(session)
         waiting = self._waiting.pop(session.pid, None)
         if isinstance(waiting, _Kept):
             # A session that is to be taken over is, in the state that it has by now.
             held_by = waiting.held_by or held_by
-        self._write_soon(session.pid, _Kept(session, held_by))
+        self._write_soon(session.pid, _Kept(session, held_by, milliseconds))
 
     def release(self, sid: str) -> None:
         """Take note that another host has taken over the session of the socket ``sid``."""
@@ -119,16 +150,26 @@ class RedisSessions:
             self._write_soon(left.pid, _LetGo(left.host))
 
     def find(self, pid: str) -> Session | None:
-        """Return the session ``pid``, as this host left it where Redis does not answer."""
+        """Return the session ``pid``, as this host left it where Redis does not answer.
+
+        Raises ``SessionsOutOfReach`` where it does not for ``FIND_SECONDS`` and this host has none.
+        """
         if pid in self._waiting:
             waiting = self._waiting[pid]
             if not isinstance(waiting, _LetGo):
                 return None if waiting is _FORGOTTEN else waiting.session
-        text = self._redis.ask(lambda: self._read(pid), _NO_ANSWER)
-        return self._own.find(pid) if text == _NO_ANSWER else _session_in(text)
+        until = time.monotonic() + FIND_SECONDS
+        while (text := self._finding.ask(lambda: self._read(pid), _NO_ANSWER)) == _NO_ANSWER:
+            own = self._own.find(pid)
+            if own is not None:
+                return own
+            if time.monotonic() >= until:
+                raise SessionsOutOfReach
+            eventlet.sleep(ASK_AGAIN_SECONDS)
+        return _session_in(text)
 
     def _read(self, pid: str) -> bytes | None:
-        return cast("bytes | None", self._redis.client.hget(PREFIX + pid, "session"))
+        return cast("bytes | None", self._finding.client.hget(PREFIX + pid, "session"))
 
     def forget(self, pid: str) -> None:
         """Give a session up, in Redis as soon as it answers."""
@@ -154,6 +195,7 @@ class RedisSessions:
         """Write what waits, and disconnect."""
         self.flush(timeout)
         self._redis.close()
+        self._finding.close()
 
     def _write_soon(self, pid: str, waiting: _Waiting) -> None:
         self._waiting[pid] = waiting
@@ -186,9 +228,8 @@ class RedisSessions:
         with self._redis.client.pipeline(transaction=False) as pipeline:
             for pid, written in some:
                 match written:
-                    case _Kept(session, held_by):
-                        text = _to_json(session)
-                        about = (session.host, text, self._milliseconds, held_by)
+                    case _Kept(session, held_by, milliseconds):
+                        about = (session.host, _to_json(session), milliseconds, held_by)
                         pipeline.eval(KEEP, 1, PREFIX + pid, *about)
                     case _LetGo(host):
                         pipeline.eval(LET_GO, 1, PREFIX + pid, host)

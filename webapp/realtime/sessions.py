@@ -52,6 +52,10 @@ class Session:
     """The one that has, or had, its socket."""
 
 
+class SessionsOutOfReach(Exception):
+    """What keeps the sessions has not answered: whether one is there nobody can say just now."""
+
+
 class SessionStore(Protocol):
     """Where sessions are kept while their clients are away."""
 
@@ -67,15 +71,25 @@ class SessionStore(Protocol):
         ...
 
     def keep(self, session: Session) -> None:
-        """Keep ``session`` from now on for its time, unless another host has taken it over."""
+        """Keep ``session``, whose client is away, for its time; not what another host has taken."""
+        ...
+
+    def hold(self, session: Session) -> None:
+        """Keep ``session``, whose socket is connected, for as long as its host should live.
+
+        Its time begins when the host dies. This has to be said anew from time to time.
+        """
         ...
 
     def take(self, session: Session, held_by: str) -> None:
-        """Keep ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
+        """Hold ``session``, which is its ``host``'s from now on, and was that of ``held_by``."""
         ...
 
     def find(self, pid: str) -> Session | None:
-        """Return the session ``pid``, if it is there; may wait."""
+        """Return the session ``pid``, if it is there; may wait.
+
+        Raises ``SessionsOutOfReach`` where that cannot be said.
+        """
         ...
 
     def release(self, sid: str) -> None:
@@ -126,6 +140,9 @@ class MemorySessions:
         if len(self._kept) > self._most:
             self._drop_oldest()
             self.given_up += 1
+
+    def hold(self, session: Session) -> None:
+        """Do nothing: the socket has all of it, and both end together."""
 
     def take(self, session: Session, held_by: str) -> None:
         """Forget ``session``, whose client is back: its socket has all of it."""

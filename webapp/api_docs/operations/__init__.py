@@ -30,6 +30,7 @@ LEFT_OUT: Mapping[str, str] = {
     "GET /": "the console, a page for people",
     "GET /console/{}": "what that page is made of",
     "POST /console/key": "that page's own: programs have keys of their owner's",
+    "GET /herald.js": "the tracker, a script that pages load",
     "GET /auth/login": "a page for people",
     "GET /auth/login.js": "what that page is made of",
     "POST /auth/login": "the form of that page, with a token that stands in it",

@@ -1,0 +1,1 @@
+"""Tests of the tracker: as it is sent, and in a real browser."""
