@@ -32,6 +32,7 @@ from webapp.analytics.cache import AnswerCache
 from webapp.analytics.cli import make_analytics_cli
 from webapp.analytics.erasing import UserErasing
 from webapp.analytics.views import Analytics, make_analytics_blueprint
+from webapp.api_docs.views import make_api_docs_blueprint
 from webapp.audit import AuditTrail
 from webapp.call_budget import CallBudget
 from webapp.collect.calls import PATHS as COLLECT_PATHS
@@ -174,6 +175,7 @@ def _build_app(settings: Settings) -> Flask:
     app.register_blueprint(make_reading_blueprint(log, access.gate, Cursors(access.secret)))
     analytics = _make_analytics(settings, access, sign_in, collecting.set_aside)
     app.register_blueprint(make_analytics_blueprint(analytics))
+    app.register_blueprint(make_api_docs_blueprint())
     add_owners_views(
         app,
         keys=access.keys,

@@ -96,8 +96,8 @@ class TextsField(fields.Field[list[str]]):
         required: bool = False,
     ) -> None:
         super().__init__(data_key=data_key, required=required)
-        self._check_length = length
-        self._validate_each = validate_each
+        self.length = length
+        self.validate_each = validate_each
 
     def _deserialize(
         self,
@@ -108,14 +108,14 @@ class TextsField(fields.Field[list[str]]):
     ) -> list[str]:
         if not isinstance(value, list):
             raise ValidationError("Must be an array.")
-        self._check_length(value)
+        self.length(value)
         texts: list[str] = []
         for index, item in enumerate(value):
             if not isinstance(item, str):
                 raise ValidationError({index: ["Must be a string."]})
             texts.append(item)
-        if self._validate_each:
-            _validate_all(texts, self._validate_each)
+        if self.validate_each:
+            _validate_all(texts, self.validate_each)
         return texts
 
 

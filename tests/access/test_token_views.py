@@ -87,7 +87,7 @@ def _records(herald: HeraldServer) -> str:
         ({"rooms": ["a"], "ttl": 86_401}, None),
         ({"rooms": ["a"], "ttl": True}, {"ttl": ["Not a valid integer."]}),
         ({"rooms": ["a"], "ttl": "60"}, {"ttl": ["Not a valid integer."]}),
-        ({"rooms": ["a"], "ttl": 1.0}, {"ttl": ["Not a valid integer."]}),
+        ({"rooms": ["a"], "ttl": 1.5}, {"ttl": ["Not a valid integer."]}),
         ({"rooms": ["a"], "ttl": None}, {"ttl": ["Field may not be null."]}),
         ({"rooms": ["a"], "subject": ""}, {"subject": ["Must not be empty."]}),
         ({"rooms": ["a"], "subject": 7}, {"subject": ["Not a valid string."]}),
@@ -106,6 +106,11 @@ def test_what_is_asked_for_is_checked(
     assert error["code"] == "validation_failed"
     if fields is not None:
         assert error["fields"] == fields
+
+
+def test_a_whole_number(herald: HeraldServer, key: str) -> None:
+    """JSON has one kind of number: 60.0 is as whole as 60."""
+    assert _ask(herald, key, rooms=["a"], ttl=60.0).status_code == 201
 
 
 def test_a_body_of_unknown_keys(herald: HeraldServer, key: str) -> None:

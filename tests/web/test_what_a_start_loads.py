@@ -11,7 +11,7 @@ from tests.services.herald import ROOT, environment_without_settings
 from webapp.settings import Settings
 from webapp.storage.database import Database
 
-COSTLY = ("alembic", "authlib", "eventlet.support.greendns", "pymongo", "sentry_sdk")
+COSTLY = ("alembic", "apispec", "authlib", "eventlet.support.greendns", "pymongo", "sentry_sdk")
 """Each of these takes about as long to load as a tenth of a start."""
 
 ISSUER = {

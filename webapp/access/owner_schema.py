@@ -11,6 +11,7 @@ from logger_lib import JsonObject, JsonValue
 from webapp.access.apps import NAME_RULE, is_name
 from webapp.access.scopes import Scope
 from webapp.errors import ValidationFailed
+from webapp.json_number import WholeNumber
 
 MAX_EXPIRY_DAYS = 3650
 LONGEST_URL = 2000
@@ -20,12 +21,20 @@ DEFAULT_SCOPES = (Scope.PUBLISH, Scope.COLLECT)
 _LONGEST_TOKEN = 2048
 
 
-def _require_name(name: str) -> None:
+def owners_name(name: str) -> None:
+    """Raise ``ValidationError`` unless an app or a key may be called ``name``."""
     if not is_name(name):
         raise ValidationError(NAME_RULE)
 
 
-def _require_url(url: str) -> None:
+def owners_name_or_none(name: str) -> None:
+    """Raise ``ValidationError`` unless a key may be called ``name``, which may be empty."""
+    if name:
+        owners_name(name)
+
+
+def site_url(url: str) -> None:
+    """Raise ``ValidationError`` unless ``url`` is the address of a site."""
     if not (len(url) <= LONGEST_URL and url.isprintable() and " " not in url and _is_site(url)):
         raise ValidationError(
             f"Must be an http:// or https:// address of at most {LONGEST_URL} characters."
@@ -50,35 +59,33 @@ class _Strict(Schema):
 class AppSchema(_Strict):
     """The body of ``POST /auth/register``."""
 
-    name = fields.String(data_key="appName", required=True, validate=_require_name)
-    url = fields.String(data_key="appUrl", required=True, validate=_require_url)
+    name = fields.String(data_key="appName", required=True, validate=owners_name)
+    url = fields.String(data_key="appUrl", required=True, validate=site_url)
 
 
 class KeySchema(_Strict):
     """The body of ``POST /auth/api-key``."""
 
-    app_name = fields.String(data_key="appName", required=True, validate=_require_name)
+    app_name = fields.String(data_key="appName", required=True, validate=owners_name)
     scopes = fields.List(
         fields.Enum(Scope, by_value=True),
         validate=validate.Length(1, 100),
         load_default=DEFAULT_SCOPES,
     )
-    expires_in_days = fields.Integer(
+    expires_in_days = WholeNumber(
         data_key="expiresInDays",
         strict=True,
         allow_none=True,
         load_default=None,
         validate=validate.Range(1, MAX_EXPIRY_DAYS),
     )
-    name = fields.String(
-        load_default="", validate=lambda name: None if name == "" else _require_name(name)
-    )
+    name = fields.String(load_default="", validate=owners_name_or_none)
 
 
 class AppNameSchema(_Strict):
     """The query string of ``GET /auth/api-key``, and the body of ``POST /console/key``."""
 
-    app_name = fields.String(data_key="appName", required=True, validate=_require_name)
+    app_name = fields.String(data_key="appName", required=True, validate=owners_name)
 
 
 class RevocationSchema(_Strict):

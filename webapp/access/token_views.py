@@ -20,6 +20,7 @@ from webapp.audit import Action, AuditTrail
 from webapp.errors import ValidationFailed
 from webapp.http_errors import json_response
 from webapp.json_body import read_json
+from webapp.json_number import WholeNumber
 from webapp.names import MAX_ROOMS, TextsField, plain_name, with_few_unknown
 
 
@@ -32,7 +33,7 @@ class TokenSchema(Schema):
         unknown = RAISE
 
     rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), room_or_pattern, required=True)
-    ttl = fields.Integer(strict=True, validate=validate.Range(1, MAX_TTL))
+    ttl = WholeNumber(strict=True, validate=validate.Range(1, MAX_TTL))
     subject = fields.String(validate=plain_name)
 
 

@@ -21,7 +21,7 @@ MAX_EVENTS = 20
 MAX_TOP, DEFAULT_TOP = 100, 10
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_MAX_ID = 200
+MAX_ID = 200
 
 Loaded = TypeVar("Loaded")
 
@@ -71,7 +71,7 @@ class AboutApps(Schema):
 class UserSchema(AboutApps):
     """The query string of ``DELETE /analytics/users``."""
 
-    user_id = Exact(data_key="userId", required=True, validate=validate.Length(1, _MAX_ID))
+    user_id = Exact(data_key="userId", required=True, validate=validate.Length(1, MAX_ID))
 
 
 class _WithBots(AboutApps):
@@ -141,7 +141,7 @@ class ExportSchema(_OfEvents):
     """The query string of ``GET /analytics/export``."""
 
     wanted = fields.Enum(Format, by_value=True, data_key="format", load_default=Format.CSV)
-    user_id = Exact(data_key="userId", load_default=None, validate=validate.Length(1, _MAX_ID))
+    user_id = Exact(data_key="userId", load_default=None, validate=validate.Length(1, MAX_ID))
 
 
 class LoadedQuestion(TypedDict, total=False):

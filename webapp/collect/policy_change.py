@@ -11,6 +11,7 @@ from webapp.access.apps import AppDetails
 from webapp.audit import Action, AuditTrail
 from webapp.collect.policies import LONGEST_RETENTION, AppPolicies, AppPolicy, zone_named
 from webapp.errors import ValidationFailed
+from webapp.json_number import WholeNumber
 
 
 class PolicyPatch(TypedDict, total=False):
@@ -36,9 +37,13 @@ class PolicySchema(Schema):
 
         unknown = RAISE
 
-    time_zone = fields.Function(data_key="timeZone", deserialize=_zone)
+    time_zone = fields.Function(
+        data_key="timeZone",
+        deserialize=_zone,
+        metadata={"type": "string", "description": "Such as Europe/Vienna.", "minLength": 1},
+    )
     keeps_addresses = fields.Boolean(data_key="keepsAddresses", truthy={True}, falsy={False})
-    retention_days = fields.Integer(
+    retention_days = WholeNumber(
         data_key="retentionDays",
         strict=True,
         allow_none=True,

@@ -11,6 +11,7 @@ from webapp.collect.addresses import read_address, truncated
 from webapp.collect.hit import Hit
 from webapp.collect.skew import ISO, TimeRefused, happened_at, read_moment
 from webapp.errors import ValidationFailed
+from webapp.json_number import as_whole
 from webapp.json_object import JsonObjectField
 from webapp.names import MAX_NAME, has_control_character, with_few_unknown
 
@@ -42,7 +43,7 @@ class LineField(fields.Field[str | None]):
         self, longest: int, *, data_key: str | None = None, required: bool = False
     ) -> None:
         super().__init__(data_key=data_key, required=required, allow_none=not required)
-        self._longest = longest
+        self.longest = longest
 
     def _deserialize(
         self,
@@ -57,8 +58,8 @@ class LineField(fields.Field[str | None]):
             raise ValidationError("Must be a string.")
         if not value:
             raise ValidationError("Must not be empty.")
-        if len(value) > self._longest:
-            raise ValidationError(f"Must have at most {self._longest} characters.")
+        if len(value) > self.longest:
+            raise ValidationError(f"Must have at most {self.longest} characters.")
         if not value.isprintable() and has_control_character(value):
             raise ValidationError("Must have no control characters.")
         return value
@@ -110,10 +111,11 @@ class MomentField(fields.Field[int | None]):
     ) -> int | None:
         if value is None or value == "":
             return None
-        if not isinstance(value, str | int) or isinstance(value, bool):
+        moment = as_whole(value)
+        if not isinstance(moment, str | int) or isinstance(moment, bool):
             raise ValidationError(ISO)
         try:
-            return read_moment(value)
+            return read_moment(moment)
         except TimeRefused as error:
             raise ValidationError(str(error)) from error
 

@@ -29,7 +29,7 @@ def make_page_blueprint(assets: Assets, current: Callable[[], UserDetails]) -> B
             if wants_page():
                 return redirect(url_for("users.show_button"), 303)
             raise
-        return _answer(assets.page)
+        return asset_answer(assets.page)
 
     return blueprint
 
@@ -43,7 +43,7 @@ def make_assets_blueprint(assets: Assets) -> Blueprint:
         found = assets.find(name)
         if found is None:
             raise NotFound("the console has no such file")
-        answer = _answer(found)
+        answer = asset_answer(found)
         is_fixed = assets.is_of_build(name, request.args.get("v"))
         answer.headers["Cache-Control"] = FOR_EVER if is_fixed else ASK_AGAIN
         return answer
@@ -51,8 +51,8 @@ def make_assets_blueprint(assets: Assets) -> Blueprint:
     return blueprint
 
 
-def _answer(asset: Asset) -> Response:
-    """Return a file as the browser takes it, or that it has it already."""
+def asset_answer(asset: Asset) -> Response:
+    """Return a file as the browser that asks takes it, or that it has it already."""
     gzipped = asset.gzipped if request.accept_encodings["gzip"] else None
     answer = Response(gzipped or asset.content, content_type=asset.content_type)
     answer.set_etag(f"{asset.etag}-gzip" if gzipped else asset.etag)

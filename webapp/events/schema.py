@@ -24,7 +24,8 @@ RESERVED_NAMES = frozenset(
 )
 
 
-def _not_reserved(value: str) -> None:
+def not_reserved(value: str) -> None:
+    """Raise ``ValidationError`` where Socket.IO keeps the name ``value`` for itself."""
     if value in RESERVED_NAMES:
         raise ValidationError(
             "Is reserved by Socket.IO: a client that received it would drop its connection."
@@ -39,7 +40,7 @@ class EventSchema(Schema):
 
         unknown = RAISE
 
-    event = fields.String(required=True, validate=[publishable_name, _not_reserved])
+    event = fields.String(required=True, validate=[publishable_name, not_reserved])
     data = JsonObjectField(required=True)
     room = fields.String(validate=publishable_name)
     rooms = TextsField(validate.Length(min=1, max=MAX_ROOMS), publishable_name)

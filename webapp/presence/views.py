@@ -39,7 +39,7 @@ class RoomName(PathConverter):
     part_isolating = False
 
 
-class _SocketsSchema(Schema):
+class SocketsSchema(Schema):
     """The query string of ``GET /rooms/{room}/sockets`` and ``GET /sockets``."""
 
     class Meta:
@@ -51,7 +51,7 @@ class _SocketsSchema(Schema):
     after = fields.String(validate=validate.Length(1, MAX_NAME))
 
 
-class _RoomsSchema(_SocketsSchema):
+class RoomsSchema(SocketsSchema):
     """The query string of ``GET /rooms``."""
 
     prefix = fields.String(validate=validate.Length(1, MAX_NAME))
@@ -63,7 +63,7 @@ class _Loaded(TypedDict, total=False):
     prefix: str
 
 
-_rooms_schema, _sockets_schema = _RoomsSchema(), _SocketsSchema()
+_rooms_schema, _sockets_schema = RoomsSchema(), SocketsSchema()
 
 
 def make_presence_blueprint(
