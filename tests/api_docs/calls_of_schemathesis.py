@@ -8,6 +8,7 @@ import schemathesis
 from schemathesis.generation.meta import CaseMetadata
 
 from logger_lib import JsonValue
+from webapp.json_object import INTEGERS
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
@@ -16,6 +17,7 @@ class Call(Protocol):
     """What is needed of a call that is about to be made."""
 
     headers: MutableMapping[str, str]
+    body: JsonValue
     meta: CaseMetadata | None
 
 
@@ -23,8 +25,23 @@ class Call(Protocol):
 def before_call(
     context: schemathesis.HookContext, case: Call, kwargs: dict[str, JsonValue]
 ) -> None:
-    """Give each call an idempotency key of its own: the same one for two bodies is an error."""
+    """Put right in good calls what no schema can say.
+
+    Each has an idempotency key of its own, as the same one for two bodies is an error; and an
+    integer beyond 64 bits is written as other numbers are.
+    """
     del context, kwargs
-    is_good = case.meta is None or case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE
-    if is_good and IDEMPOTENCY_KEY in case.headers:
-        case.headers[IDEMPOTENCY_KEY] = str(uuid.uuid4())
+    if case.meta is None or case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
+        if IDEMPOTENCY_KEY in case.headers:
+            case.headers[IDEMPOTENCY_KEY] = str(uuid.uuid4())
+        case.body = _with_short_integers(case.body)
+
+
+def _with_short_integers(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _with_short_integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_short_integers(item) for item in value]
+    if isinstance(value, int) and value not in INTEGERS:
+        return float(f"{str(value)[:5]}e15")
+    return value
