@@ -70,6 +70,11 @@ _SECURITY: Mapping[str, JsonObject] = {
         "name": "herald",
         "description": "Who is signed in, in a browser. Over HTTPS it is `__Host-herald`.",
     },
+    "metricsToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "What `METRICS_TOKEN` is set to.",
+    },
     "csrfToken": {
         "type": "apiKey",
         "in": "header",

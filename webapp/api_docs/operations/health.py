@@ -1,14 +1,17 @@
-"""Whether Herald is well."""
+"""Whether Herald is well, in words and figures."""
 
 from logger_lib import JsonObject
 from webapp.api_docs.operation import Answer, Operation, json_answer
+from webapp.errors import TooManyRequests
+from webapp.metrics.views import OPENMETRICS, PLAIN
 
 TAG = "Health"
 _READY: JsonObject = {
     "type": "object",
-    "required": ["status", "parts"],
+    "required": ["status", "ready", "parts"],
     "properties": {
         "status": {"enum": ["ready", "not ready"]},
+        "ready": {"type": "boolean"},
         "parts": {"type": "object", "additionalProperties": {"type": "string"}},
     },
     "additionalProperties": True,
@@ -47,7 +50,7 @@ HEALTH = (
             200: json_answer(
                 "Send it.",
                 _READY,
-                {"status": "ready", "parts": {"database": "ok", "drain": "ok"}},
+                {"status": "ready", "ready": True, "parts": {"database": "ok", "drain": "ok"}},
             ),
             503: Answer(
                 "Send it none: `parts` says why.",
@@ -55,5 +58,25 @@ HEALTH = (
                 headers={"Retry-After": "Seconds."},
             ),
         },
+    ),
+    Operation(
+        id="metrics",
+        method="get",
+        path="/metrics",
+        tag=TAG,
+        summary="Read the figures, as Prometheus does",
+        description=(
+            "Of all workers behind the port. Where `METRICS_TOKEN` is set it is for who brings that"
+            " alone; no API key opens it."
+        ),
+        security=({}, {"metricsToken": ()}),
+        is_limited=False,
+        answers={
+            200: Answer(
+                "The figures, in OpenMetrics where that is asked for.",
+                {media: {"type": "string"} for media in (PLAIN, OPENMETRICS)},
+            )
+        },
+        refusals=(TooManyRequests,),
     ),
 )
