@@ -16,6 +16,7 @@ from tests.services.socket_client import SocketClient
 TENANTLESS = {
     "GET /health/live": "says of the process alone",
     "GET /health/ready": "says of the process alone",
+    "GET /metrics": "counts over all apps, and names none",
     "GET /auth/google": "begins a sign-in, whoever asks",
     "GET /auth/google/callback": "takes what the issuer says",
     "GET /auth/login": "shows a button",

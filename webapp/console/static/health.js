@@ -25,7 +25,8 @@ export function mount({ root, signal }) {
   const parts = h("div", { class: "parts" });
   root.append(
     h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Health"), state), told),
-    h("div", { class: "scrolls" }, parts),
+    // Nothing in it takes the focus, and a keyboard is to scroll it too.
+    h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Parts" }, parts),
   );
   const look = async () => {
     try {
