@@ -184,6 +184,7 @@ def test_the_tutorial(folder: Path) -> None:
             wait_until(lambda: is_up(tutorial.shop_port), "the shop", SECONDS)
             pages = [open_shop(browser, tutorial) for _ in range(2)]
             order(pages[0], tutorial, "a book")
+            expect_orders(pages, "a book")
             run(folder, by_curl)
             expect_orders(pages, "a lamp", "a book")
             see_in_the_console(console, tutorial, pages[0])
@@ -195,4 +196,7 @@ def test_the_tutorial(folder: Path) -> None:
             expect(pages[1].get_by_role("status")).to_have_text("live")
             keep_picture(pages[1])
             tutorial.press(console, "Log")
-            expect(console.locator("#log-count")).to_contain_text("3")
+            expect(console.get_by_role("grid").get_by_text("order.created")).to_have_count(3)
+            console.get_by_label("Account").click()
+            console.get_by_role("link", name="API documents").click()
+            console.wait_for_url("**/api-docs")

@@ -72,6 +72,10 @@ def test_what_opens_beside_a_page(page: Page) -> None:
     """The forms, an event that is opened, and a question are as well made."""
     goto(page, "live")
     expect(page.locator(".state")).to_have_text("Live")
+    page.get_by_label("Account").click()
+    expect(page.get_by_role("link", name="API documents")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Account").click()
     page.get_by_role("button", name="Publish").click()
     assert violations(page) == []
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
