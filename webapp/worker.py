@@ -250,9 +250,10 @@ class EventletWorker(Worker):
         return cast("Flask", self.wsgi)
 
     def _say_who_serves(self) -> None:
-        measured: Measured = self._app().extensions[MEASURING]
-        is_alone = self.place is None
-        measured.served_by(self.http, None if is_alone else self.figures, self.place or 0)
+        measured: Measured | None = self._app().extensions.get(MEASURING)
+        if measured is not None:
+            is_alone = self.place is None
+            measured.served_by(self.http, None if is_alone else self.figures, self.place or 0)
 
     def notify(self) -> None:
         """Tell the arbiter that this worker lives; drain when the arbiter does not any more."""

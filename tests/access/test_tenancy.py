@@ -26,6 +26,11 @@ TENANTLESS = {
     "POST /auth/logout": "ends the caller's own session",
     "GET /": "is one page for everybody who is signed in",
     "GET /console/<path:name>": "serves the files of that page",
+    "GET /openapi.json": "describes the calls, which are the same for everybody",
+    "GET /asyncapi.json": "describes what sockets say and hear",
+    "GET /api-docs": "shows the description",
+    "GET /api-docs/socketio": "shows that of sockets",
+    "GET /api-docs/files/<path:name>": "serves the files of these pages",
 }
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from dataclasses import asdict
+from dataclasses import fields
 
 from eventlet.greenthread import GreenThread
 from flask import jsonify
@@ -24,7 +24,11 @@ def state() -> Response:
             ),
             "threads": threading.active_count(),
             "counters": {
-                name: asdict(factory.counters)
+                name: {
+                    each.name: getattr(factory.counters, each.name)
+                    for each in fields(factory.counters)
+                    if each.name != "writes"
+                }
                 for name, factory in app.extensions["logger_lib"].factories.items()
             },
         }

@@ -101,15 +101,16 @@ def test_who_may(app: App) -> None:
         "prefix",
     }
     with SocketClient(app.server.url, subscribing) as client:
+        sid = client.sid  # it has none when it is ended
         for key in (reading, subscribing):
-            refusal(end(app, client.sid, key), 403, "forbidden")
-        refusal(end(app, client.sid, "herald_none"), 401, "unauthorized")
-        refusal(end(app, client.sid), 404, "not_found")  # it is another app's
+            refusal(end(app, sid, key), 403, "forbidden")
+        refusal(end(app, sid, "herald_none"), 401, "unauthorized")
+        refusal(end(app, sid), 404, "not_found")  # it is another app's
         assert client.call("join", {"room": "a"}) == {"ok": True, "room": "a"}
-        ended = end(app, client.sid, both)
+        ended = end(app, sid, both)
         assert (ended.status_code, ended.content) == (204, b"")
         assert "RateLimit-Limit" in ended.headers
-        refusal(end(app, client.sid, both), 404, "not_found")
+        refusal(end(app, sid, both), 404, "not_found")
     for sid in ("nobody", "x" * 500, "a b", "%00"):
         refusal(end(app, sid), 404, "not_found")
 
