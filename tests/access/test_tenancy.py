@@ -76,9 +76,7 @@ def publish(world: World) -> None:
 def publish_batch(world: World) -> None:
     """The same in a batch."""
     second = world.second
-    items: list[JsonValue] = [
-        {"event": world.event(), "data": {}, **place} for place in places(world)
-    ]
+    items: list[JsonValue] = [{"event": world.event(), "data": {}, **at} for at in places(world)]
     world.attack("POST /events/batch", second.call("POST", "/events/batch", {"events": items}))
     world.tried += [f"POST /events/batch {place}" for place in places(world)[1:]]
     again = second.call("POST", "/events/batch", world.batch, **world.once_headers)
