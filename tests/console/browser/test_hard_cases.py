@@ -11,6 +11,17 @@ from logger_lib import JsonObject
 from tests.console.browser.conftest import Shop, goto
 from tests.services.person import SECONDS, Person
 
+WAITING = """async () => {
+  const { Waiting } = await import("/console/live-events.js");
+  const event = (number, data) =>
+    ({ id: `${number}`, event: "a", rooms: [], data, recipients: 0, at: "", leftOut: 0 });
+  const large = new Waiting(), many = new Waiting();
+  for (let number = 0; number < 3000; number += 1) large.push(event(number, "x".repeat(8000)));
+  for (let number = 0; number < 12000; number += 1) many.push(event(number, number));
+  return { size: [large.size, many.size], leftOut: [large.leftOut, many.leftOut],
+           first: many.take(500)[0].event.id };
+}"""
+
 READY: JsonObject = {
     "status": "ready",
     "ready": True,
@@ -53,7 +64,11 @@ def test_sockets_are_shown_however_long_the_answer_takes(page: Page) -> None:
     """No look is begun while one lasts, and letters that follow each other are one look."""
     page.clock.install()
     waiting: list[Route] = []
-    page.route("**/rooms?*", lambda route: waiting.append(route))
+
+    def wait_for_us(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/rooms?*", wait_for_us)
     goto(page, "sockets")
     wait_in(page, lambda: len(waiting) == 1)
     page.clock.run_for(20_000)
@@ -98,3 +113,44 @@ def test_nobody_publishes_to_everybody_by_a_comma(page: Page) -> None:
     form.get_by_role("button", name="Publish").click()
     expect(form.get_by_role("status")).to_contain_text("The data is not JSON")
     assert not [url for url in sent if url.endswith("/events")]
+
+
+def test_a_row_is_opened_while_events_come(page: Page, shop: Shop) -> None:
+    """The row that the pointer goes down on stays under it until it is up, or for a second."""
+    came: list[str] = []
+    page.on("websocket", lambda way: way.on("framereceived", lambda said: came.append(str(said))))
+    page.clock.install()
+    goto(page, "live")
+    expect(page.locator(".state")).to_have_text("Live")
+    shop.publish("hold.me")
+    rows = page.get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("hold.me")
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+
+    def hold_while_others_come(name: str, ms: int) -> None:
+        page.mouse.down()
+        shop.publish(*[name] * 5)
+        wait_in(page, lambda: sum(name in said for said in came) == 5)
+        page.clock.run_for(ms)
+
+    rows.nth(1).hover()
+    hold_while_others_come("came.later", 500)
+    page.mouse.up()
+    expect(page.get_by_role("dialog")).to_contain_text("hold.me")
+    page.keyboard.press("Escape")
+    page.clock.run_for(500)
+    expect(rows.nth(1)).to_contain_text("came.later")
+    rows.nth(1).hover()
+    hold_while_others_come("came.last", 1_500)
+    expect(rows.nth(1)).to_contain_text("came.last")
+    page.mouse.up()
+
+
+def test_what_waits_is_bounded(page: Page) -> None:
+    """By number and by size; the oldest go, are counted, and the others come in their order."""
+    goto(page, "health")
+    assert page.evaluate(WAITING) == {
+        "size": [1047, 10_000],
+        "leftOut": [1953, 2_000],
+        "first": "2000",
+    }
