@@ -75,6 +75,7 @@ class Search {
     this.#next = null;
     this.#number += 1;
     this.#isAsking = false;
+    this.again.hidden = true;
     this.list.resize(0);
     this.list.toTop();
     void this.#ask(this.#number);
@@ -82,7 +83,8 @@ class Search {
 
   async #more() {
     const isOver = this.#next === null || this.#found.length >= MOST_EVENTS;
-    if (!isOver && !this.#isAsking) await this.#ask(this.#number);
+    const hasFailed = !this.again.hidden; // and is asked for again by the button alone
+    if (!isOver && !hasFailed && !this.#isAsking) await this.#ask(this.#number);
   }
 
   /** @param {number} number of the search: the answer of one that is over is dropped */
