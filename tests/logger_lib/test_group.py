@@ -55,20 +55,29 @@ def test_the_durable_members_are_a_group(home: Path) -> None:
     group.close(10)
 
 
+def _fill(group: LoggerGroup, factory: GateFactory) -> None:
+    """Have one record wait at the gate, and as many behind it as there is room for."""
+    gate = factory.gate
+    gate.open.clear()
+    while gate.entered.acquire(blocking=False):
+        pass  # by records of before
+    group.log(record())
+    assert gate.entered.acquire(timeout=10)
+    for _ in range(2):
+        group.log(record())
+
+
 def test_only_durable_members_turn_work_away() -> None:
     """A full buffer in front of a terminal is no reason to refuse; one that is to be kept is."""
     lines, durable = GateFactory(Limits(max_records=2)), GateFactory(Limits(max_records=2))
     lines.durable = False
     terminal, table = lines.create_logger("a"), durable.create_logger("a")
     group = LoggerGroup({"lines": terminal, "sql": table})
-    lines.gate.open.clear()
-    for _ in range(3):
-        group.log(record())
+    _fill(group, lines)
     assert not terminal.accepts()
     wait_until(group.accepts, "the durable one to have written")
-    durable.gate.open.clear()
-    for _ in range(3):
-        group.log(record())
+    assert table.flush(10)
+    _fill(group, durable)
     assert not group.accepts()
     for factory in (lines, durable):
         factory.gate.open.set()
