@@ -17,12 +17,12 @@ from webapp.presence.elsewhere import WatchedElsewhere
 from webapp.presence.ending import Ending
 from webapp.presence.views import make_presence_blueprint
 from webapp.presence.watching import Watching
+from webapp.publishing import Publishing
 from webapp.realtime.handlers import SocketHandlers
 from webapp.realtime.parting import Parting
-from webapp.realtime.rooms import RoomManager
 
 if TYPE_CHECKING:
-    from webapp.hosts.joining import Hosts
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,15 @@ class Presenting:
 
 def make_presenting(
     app: Flask,
-    rooms: RoomManager,
     gate: Gate,
+    publishing: Publishing,
     handlers: SocketHandlers,
-    *,
     parting: Parting,
+    *,
     audit: AuditTrail,
-    host: str,
-    hosts: Hosts | None,
 ) -> Presenting:
-    """Have ``app`` tell who is there, on ``host`` and all others, and end sockets there."""
+    """Have ``app`` tell who is there, on this host and all others, and end sockets there."""
+    rooms, hosts, host = publishing.rooms, publishing.hosts, publishing.history.host
     watching = Watching(host, rooms)
     handlers.check_watch = watching.check
     others = hosts.asking if hosts else None
