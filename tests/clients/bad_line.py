@@ -1,18 +1,15 @@
 """What stands between a client and Herald on a bad day: an HTTP proxy that fails as it is told."""
 
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 import requests
 
-IDLE_SECONDS = 1
-"""How long a connection may say nothing before it is closed."""
+from tests.services.own_server import OwnServer, QuietHandler
+
 SECONDS = 10
 
 
@@ -41,7 +38,7 @@ class Call:
     """On the monotonic clock."""
 
 
-class BadLine:
+class BadLine(OwnServer):
     """Hands calls on to ``target``, but for the first ones; the ``with`` block ends it."""
 
     def __init__(self, target: str, faults: Iterable[Fault]) -> None:
@@ -50,20 +47,13 @@ class BadLine:
         self._faults = iter(faults)
         line = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = IDLE_SECONDS
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802  the name is http.server's
                 line.take(self)
 
-            def log_message(self, format: str, *args: str) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        super().__init__(Handler)
 
     def take(self, call: BaseHTTPRequestHandler) -> None:
         """Do with one call what is its turn."""
@@ -81,20 +71,6 @@ class BadLine:
             return None
         sent = got.content[: len(got.content) // 2] if fault is Fault.HALVED else got.content
         return _answer(call, got.status_code, sent, length=len(got.content))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _answer(

@@ -16,13 +16,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import requests
 
 from logger_lib import JsonObject
+from tests.services.databases import temporary_postgresql
+from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.ledger import DeliveryVerdict, Ledger, judge_deliveries, share
 from tests.services.listeners import Listeners
 from tests.services.publishers import Publishers
+from tests.services.redis_server import RedisServer
 from webapp.access.scopes import Scope
 
 SOCKETS = int(os.environ.get("HERALD_TEST_HOST_SOCKETS", "30"))
@@ -106,6 +110,23 @@ def fleet(
         ]
         started = Fleet(hosts, hosts[0].issue_key(Scope.PUBLISH, Scope.SUBSCRIBE, Scope.READ))
         started.await_all()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def proxy(redis: RedisServer) -> Iterator[FaultProxy]:
+    """What stands between one host and the Redis of its module."""
+    with FaultProxy(redis.port) as between:
+        yield between
+
+
+@contextmanager
+def two_hosts(
+    home: Path, redis: RedisServer, proxy: FaultProxy, **settings: str
+) -> Iterator[Fleet]:
+    """Start two hosts, of which the second asks Redis through the proxy."""
+    urls = [redis.url, f"redis://127.0.0.1:{proxy.port}/0"]
+    with temporary_postgresql() as database, fleet(home, urls, database, **settings) as started:
         yield started
 
 

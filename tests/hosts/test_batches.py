@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from logger_lib import JsonObject, JsonValue
-from tests.hosts.conftest import SLACK, SLOWEST_POST, Fleet, fleet
+from tests.hosts.conftest import SLACK, SLOWEST_POST, Fleet, two_hosts
 from tests.services.crowd import Crowd
-from tests.services.databases import temporary_postgresql
 from tests.services.fault_proxy import FaultProxy
 from tests.services.herald import wait_until
 from tests.services.redis_server import RedisServer
@@ -35,21 +34,11 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def proxy(redis: RedisServer) -> Iterator[FaultProxy]:
-    with FaultProxy(redis.port) as between:
-        yield between
-
-
-@pytest.fixture(scope="module")
 def two(
     redis: RedisServer, proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     """Two hosts, of which the second asks Redis through the proxy."""
-    urls = [redis.url, f"redis://127.0.0.1:{proxy.port}/0"]
-    with (
-        temporary_postgresql() as database,
-        fleet(tmp_path_factory.mktemp("two"), urls, database) as started,
-    ):
+    with two_hosts(tmp_path_factory.mktemp("two"), redis, proxy) as started:
         yield started
 
 

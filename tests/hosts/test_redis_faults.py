@@ -19,6 +19,7 @@ from tests.hosts.conftest import (
     is_ready,
     load,
     report,
+    two_hosts,
 )
 from tests.services.databases import temporary_postgresql
 from tests.services.fault_proxy import FaultProxy
@@ -44,21 +45,11 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def proxy(redis: RedisServer) -> Iterator[FaultProxy]:
-    with FaultProxy(redis.port) as between:
-        yield between
-
-
-@pytest.fixture(scope="module")
 def two(
     redis: RedisServer, proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     """Two hosts, of which the second asks Redis through the proxy."""
-    urls = [redis.url, f"redis://127.0.0.1:{proxy.port}/0"]
-    with (
-        temporary_postgresql() as database,
-        fleet(tmp_path_factory.mktemp("two"), urls, database, **COUNTED) as started,
-    ):
+    with two_hosts(tmp_path_factory.mktemp("two"), redis, proxy, **COUNTED) as started:
         yield started
 
 

@@ -1,20 +1,16 @@
 """Somebody's site: pages of another origin than Herald's."""
 
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
+
+from tests.services.own_server import OwnServer, QuietHandler
 
 Answer: TypeAlias = tuple[str, bytes]
 """The type of what is there, and its bytes."""
 
-IDLE_SECONDS = 1
-"""How long a connection may say nothing: browsers open some that they may need."""
 
-
-class Site:
+class Site(OwnServer):
     """A site in a thread of its own; the ``with`` block ends it.
 
     ``answers`` say what is at some paths; any other one answers with ``page``, so that each address
@@ -26,10 +22,8 @@ class Site:
         self.answers: dict[str, Callable[[], Answer]] = {"/favicon.ico": _icon}
         site = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = IDLE_SECONDS
-
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802  the name is http.server's
                 kind, body = site.answer(urlsplit(self.path).path)
                 self.send_response(200)
                 self.send_header("Content-Type", kind)
@@ -37,32 +31,12 @@ class Site:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: str) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        super().__init__(Handler)
 
     def answer(self, path: str) -> Answer:
         """Return the type and the body of what is at ``path``."""
         made = self.answers.get(path)
         return made() if made else ("text/html; charset=utf-8", self.page.encode())
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _icon() -> Answer:
