@@ -96,11 +96,11 @@ def test_events_come_fast(person: Person, page: Page, shop: Shop) -> None:
 
 
 def test_the_ring_is_bounded(page: Page) -> None:
-    """It keeps the last 10,000 events, and 24 MiB of them, in order, filtered or not."""
+    """It keeps the last 10,000 events, and 16 MiB of them, in order, filtered or not."""
     goto(page, "health")
     told = page.evaluate(RING)
     assert told["MOST_EVENTS"] == 10_000
     assert (told["came"], told["found"]) == (33_000, 12_500)
     assert told["odd"] == [5_000, "24999", "15001", None]
     assert told["all"] == [10_000, "24999", "15000", None]
-    assert 2_500 < told["large"] < 3_500
+    assert 1_800 < told["large"] < 2_200

@@ -65,7 +65,7 @@ class Console {
   /** Show the page that the address names. */
   async show() {
     const { page, query } = place();
-    if (!(page in PAGES)) return go(this.#apps.length === 0 ? "keys" : "live");
+    if (!Object.hasOwn(PAGES, page)) return go(this.#apps.length === 0 ? "keys" : "live");
     const visit = ++this.#visits;
     this.#end();
     markCurrent(page);

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { fill, h, say } from "./dom.js";
 import { jsonView } from "./json-view.js";
-import { count } from "./time.js";
+import { bytes, count } from "./time.js";
 import { nothingHere } from "./virtual-list.js";
 
 const AGAIN_MS = 3_000;
@@ -68,7 +68,7 @@ function* cards(body) {
 function card(name, state, told) {
   const own = isRecord(told) && typeof told.state === "string" ? told.state : null;
   const shown = typeof state === "string" ? state : own;
-  const badge = shown === null ? null : h("span", { class: `badge ${GOOD.has(shown) ? "good" : "bad"}` }, shown.length > 24 ? "not ok" : shown);
+  const badge = shown === null ? null : stateBadge(shown);
   const why = shown !== null && shown.length > 24 ? h("p", { class: "bad-text" }, shown) : null;
   return h("section", { class: "card part", "aria-label": words(name) },
     h("header", {}, h("h2", {}, words(name)), badge),
@@ -77,11 +77,18 @@ function card(name, state, told) {
   );
 }
 
+/** @param {string} state */
+function stateBadge(state) {
+  // A logger that tells nothing of itself is neither.
+  const kind = state === "unknown" ? "" : GOOD.has(state) ? "good" : "bad";
+  return h("span", { class: `badge ${kind}` }, state.length > 24 ? "not ok" : state);
+}
+
 /** @param {Told} told */
 function facts(told) {
   if (!isRecord(told)) return h("p", {}, value(told));
   const rows = Object.entries(told).flatMap(([name, each]) =>
-    name === "state" && typeof each === "string" ? [] : [h("dt", {}, words(name)), h("dd", {}, value(each))],
+    name === "state" && typeof each === "string" ? [] : [h("dt", {}, words(name)), h("dd", {}, isBytes(name) && typeof each === "number" ? bytes(each) : value(each))],
   );
   return rows.length === 0 ? null : h("dl", { class: "facts" }, rows);
 }
@@ -93,7 +100,22 @@ function value(told) {
   if (typeof told === "boolean") return told ? "yes" : "no";
   if (typeof told === "string") return told;
   if (Array.isArray(told)) return told.every((each) => typeof each !== "object") ? told.join(", ") || "–" : jsonView(told, "Details");
-  return facts(told) ?? "–";
+  return nested(told);
+}
+
+/** A part of a part, as each logger is one of `loggers`: its own state stands in front.
+ *
+ * @param {ToldRecord} told
+ */
+function nested(told) {
+  const rows = facts(told);
+  if (typeof told.state !== "string") return rows ?? "–";
+  return h("div", {}, stateBadge(told.state), rows);
+}
+
+/** @param {string} name */
+function isBytes(name) {
+  return name === "bytes" || name.endsWith("Bytes") || name.endsWith("_bytes");
 }
 
 /** @param {Told | undefined} told @returns {told is ToldRecord} */

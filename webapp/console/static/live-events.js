@@ -10,8 +10,10 @@ import { io } from "./vendor/socket.io-client-4.8.4/socket.io.esm.min.js";
 
 export const MOST_EVENTS = 10_000;
 const AGAIN_MS = 3_000;
-const MOST_CHARACTERS = 24 * 1_048_576;
-/** Of the data of all events together; the oldest go first. */
+const MOST_CHARACTERS = 16 * 1_048_576;
+/** Of the text of all events that are shown; the oldest go first. */
+const MOST_WAITING_CHARACTERS = 8 * 1_048_576;
+/** Of those that wait to be shown; with the others 24 Mi. */
 
 /** The last events, and of these the ones that are looked for; newest last. */
 export class EventRing {
@@ -38,10 +40,9 @@ export class EventRing {
 
   /** Add one; returns whether it is one of those that are looked for.
    *
-   * @param {LiveEvent} event
+   * @param {LiveEvent} event @param {string} text as `textOf` gives it
    */
-  push(event) {
-    const text = `${event.event}\n${event.rooms.join("\n")}\n${JSON.stringify(event.data)}`.toLowerCase();
+  push(event, text = textOf(event)) {
     this.came += 1;
     this.leftOut += event.leftOut;
     this.#all.push({ event, text });
@@ -86,6 +87,53 @@ export class EventRing {
     this.#found = this.#found.slice(this.#foundGone);
     this.#gone = this.#foundGone = 0;
   }
+}
+
+/** Events that have come and are not shown yet: while the page is paused, or its tab hidden. */
+export class Waiting {
+  /** @type {{event: LiveEvent, text: string}[]} */
+  #all = [];
+  #gone = 0;
+  #characters = 0;
+  /** Those for which there was no room, and what they told was left out before them. */
+  leftOut = 0;
+
+  get size() {
+    return this.#all.length - this.#gone;
+  }
+
+  /** @param {LiveEvent} event */
+  push(event) {
+    const text = textOf(event);
+    this.#all.push({ event, text });
+    this.#characters += text.length;
+    while (this.size > MOST_EVENTS || this.#characters > MOST_WAITING_CHARACTERS) {
+      for (const { event: oldest } of this.take(1)) this.leftOut += 1 + oldest.leftOut;
+    }
+  }
+
+  /** Take the oldest away, so many at most.
+   *
+   * @param {number} most
+   */
+  take(most) {
+    const taken = this.#all.slice(this.#gone, this.#gone + most);
+    this.#gone += taken.length;
+    for (const { text } of taken) this.#characters -= text.length;
+    if (this.#gone >= 1000 || this.size === 0) {
+      this.#all = this.#all.slice(this.#gone);
+      this.#gone = 0;
+    }
+    return taken;
+  }
+}
+
+/** What an event is searched by, and counts for.
+ *
+ * @param {LiveEvent} event
+ */
+function textOf(event) {
+  return `${event.event}\n${event.rooms.join("\n")}\n${JSON.stringify(event.data)}`.toLowerCase();
 }
 
 /**

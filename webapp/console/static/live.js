@@ -2,7 +2,7 @@
 /** The page *Live*: events as they come. */
 import { find, h, icon, say } from "./dom.js";
 import { openEvent } from "./event-panel.js";
-import { EventRing, listen, MOST_EVENTS } from "./live-events.js";
+import { EventRing, listen, Waiting } from "./live-events.js";
 import { openPublishForm } from "./publish-form.js";
 import { note } from "./router.js";
 import { count, plural, timeOfDay } from "./time.js";
@@ -20,6 +20,10 @@ const MOST_SHOWN_CHARACTERS = 300;
 /** Of an event's data in its row. */
 const LEAST_MS = 50;
 /** From one look at the list to the next: nobody reads faster. */
+const MOST_AT_ONCE = 500;
+/** Events that one frame takes in: after a pause they are many. */
+const MOST_HELD_MS = 1_000;
+/** That rows stand still under a pointer that is down. */
 
 export const title = "Live";
 
@@ -57,6 +61,7 @@ class LivePage {
       show: (index, cells) => writeEvent(this.#ring.at(index), cells),
       open: (index) => void openEvent(calls, this.#ring.at(index)),
     });
+    this.#list.element.addEventListener("pointerdown", () => this.#hold());
     this.#list.element.addEventListener("scroll", () => this.#showNewer(), { passive: true });
     this.#nothing = nothingHere("Waiting for events", "What is published for this app is here at once. Press ", h("strong", {}, "Publish"), " to try it.");
     this.body = h("div", { class: "fills" }, this.#list.element, this.#nothing, this.#newer);
@@ -67,8 +72,9 @@ class LivePage {
 
   #calls; #state; #numbers; #pause; #newer; #list; #nothing; #telling;
   #ring = new EventRing();
-  /** @type {import("./live-events.js").LiveEvent[]} */
-  #pending = [];
+  #pending = new Waiting();
+  #release = new AbortController();
+  #heldFor = 0;
   #isPaused = false;
   #frame = 0;
   #shownAt = 0;
@@ -79,8 +85,25 @@ class LivePage {
    */
   take(event) {
     this.#pending.push(event);
-    if (this.#pending.length > 2 * MOST_EVENTS) this.#pending = this.#pending.slice(-MOST_EVENTS);
-    if (!this.#isPaused && this.#frame === 0) this.#await();
+    this.#await();
+  }
+
+  /** Keep the rows where they are until the pointer is up: a click is of the row it began on. */
+  #hold() {
+    this.#letGo();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#release = new AbortController();
+    const { signal } = this.#release;
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => this.#letGo(), { signal });
+    this.#heldFor = setTimeout(() => this.#letGo(), MOST_HELD_MS);
+  }
+
+  #letGo() {
+    this.#release.abort();
+    clearTimeout(this.#heldFor);
+    this.#heldFor = 0;
+    this.#await();
   }
 
   /** @param {keyof typeof STATES} state @param {string} [why] */
@@ -100,6 +123,7 @@ class LivePage {
 
   close() {
     clearInterval(this.#telling);
+    this.#letGo();
     cancelAnimationFrame(this.#frame);
     this.#list.close();
   }
@@ -118,20 +142,25 @@ class LivePage {
     );
   }
 
+  /** Show what waits with one of the next frames, if anything may be shown. */
   #await() {
-    this.#frame = requestAnimationFrame((now) => (now - this.#shownAt < LEAST_MS ? this.#await() : this.#show()));
+    const mayShow = !this.#isPaused && this.#heldFor === 0 && this.#pending.size > 0;
+    if (!mayShow || this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame((now) => {
+      this.#frame = 0;
+      if (now - this.#shownAt < LEAST_MS) this.#await();
+      else if (!this.#isPaused) this.#show();
+    });
   }
 
   #show() {
-    this.#frame = 0;
     this.#shownAt = performance.now();
-    const came = this.#pending;
-    this.#pending = [];
     let found = 0;
-    for (const event of came) found += this.#ring.push(event) ? 1 : 0;
+    for (const { event, text } of this.#pending.take(MOST_AT_ONCE)) found += this.#ring.push(event, text) ? 1 : 0;
     if (found > 0) this.#list.resize(this.#ring.size, found);
     this.#showNothing();
     this.#showNewer();
+    this.#await();
   }
 
   #showNothing() {
@@ -144,8 +173,9 @@ class LivePage {
   }
 
   #tellNumbers() {
-    const waiting = this.#isPaused ? ` · paused, ${count(this.#pending.length)} wait` : "";
-    const leftOut = this.#ring.leftOut > 0 ? ` · ${count(this.#ring.leftOut)} left out, as more came than are shown` : "";
+    const waiting = this.#isPaused ? ` · paused, ${count(this.#pending.size)} wait` : "";
+    const missed = this.#ring.leftOut + this.#pending.leftOut;
+    const leftOut = missed > 0 ? ` · ${count(missed)} left out, as more came than are shown` : "";
     say(this.#numbers, `${plural(this.#ring.came, "event")} since this page was opened · ${count(this.#ring.size)} here${leftOut}${waiting}`);
   }
 
@@ -153,7 +183,7 @@ class LivePage {
     this.#isPaused = !this.#isPaused;
     this.#pause.setAttribute("aria-pressed", String(this.#isPaused));
     say(this.#pause, this.#isPaused ? "Resume" : "Pause");
-    if (!this.#isPaused) this.#show();
+    this.#await();
     this.#tellNumbers();
   }
 

@@ -33,7 +33,7 @@ export function mount({ root, calls, query, signal }) {
     search.begin(toQuery(wanted));
   });
   root.append(
-    h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Log")), form, search.told),
+    h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Log")), form, search.told, search.again),
     search.body,
   );
   search.begin(toQuery(read(form)));
@@ -46,6 +46,7 @@ class Search {
     this.#calls = calls;
     this.#signal = signal;
     this.told = h("p", { class: "numbers", role: "status", id: "log-count" });
+    this.again = h("button", { type: "button", hidden: true, onclick: () => void this.#ask(this.#number) }, "Try again");
     this.list = new VirtualList({
       label: "Logged events, the newest first",
       columns: COLUMNS,
@@ -74,6 +75,7 @@ class Search {
     this.#next = null;
     this.#number += 1;
     this.#isAsking = false;
+    this.again.hidden = true;
     this.list.resize(0);
     this.list.toTop();
     void this.#ask(this.#number);
@@ -81,12 +83,14 @@ class Search {
 
   async #more() {
     const isOver = this.#next === null || this.#found.length >= MOST_EVENTS;
-    if (!isOver && !this.#isAsking) await this.#ask(this.#number);
+    const hasFailed = !this.again.hidden; // and is asked for again by the button alone
+    if (!isOver && !hasFailed && !this.#isAsking) await this.#ask(this.#number);
   }
 
   /** @param {number} number of the search: the answer of one that is over is dropped */
   async #ask(number) {
     this.#isAsking = true;
+    this.again.hidden = true;
     this.#tell("Searching…", this.#found.length === 0 ? "Searching…" : "");
     try {
       const path = withQuery("/events", { ...this.#query, limit: PAGE, cursor: this.#next });
@@ -111,6 +115,8 @@ class Search {
 
   /** @param {unknown} error */
   #fail(error) {
+    this.#isAsking = false;
+    this.again.hidden = false;
     const why = error instanceof CallFailed ? error.whole : String(error);
     this.#tell("The search failed", this.#found.length === 0 ? why : "");
   }

@@ -37,9 +37,32 @@ export function openPublishForm(calls) {
   event.focus();
 }
 
+/** @param {string} typed */
+function roomsIn(typed) {
+  return typed.split(",").map((room) => room.trim());
+}
+
+/** What is not sent, and why; empty where nothing is wrong.
+ *
+ * @param {typeof last} typed
+ */
+function mistake({ rooms, data }) {
+  if (rooms.trim() !== "" && roomsIn(rooms).includes("")) {
+    return "A comma has no room beside it. Name the room, or leave the field empty to reach everybody.";
+  }
+  try {
+    JSON.parse(data.trim() || "{}");
+  } catch (error) {
+    return `The data is not JSON: ${error instanceof Error ? error.message : error}.`;
+  }
+  return "";
+}
+
 /** @param {import("./api.js").AppCalls} calls @param {typeof last} typed */
 async function publish(calls, typed) {
-  const named = typed.rooms.split(",").map((room) => room.trim()).filter(Boolean);
+  const wrong = mistake(typed);
+  if (wrong) return [h("p", { class: "bad-text" }, wrong)];
+  const named = typed.rooms.trim() === "" ? [] : roomsIn(typed.rooms);
   const rooms = named.length === 0 ? "" : `,"rooms":${JSON.stringify(named)}`;
   // The data goes as it was typed: what JavaScript would make of it is not what Herald is to judge.
   const body = `{"event":${JSON.stringify(typed.event)}${rooms},"data":${typed.data.trim() || "{}"}}`;

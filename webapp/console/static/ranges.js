@@ -26,7 +26,8 @@ export const DEFAULT_RANGE = "7";
 export function rangeOf(query) {
   const [startDate, endDate] = [query.get("from"), query.get("to")];
   if (startDate && endDate && startDate <= endDate) return { startDate, endDate };
-  const { days } = RANGES[query.get("range") ?? ""] ?? RANGES[DEFAULT_RANGE];
+  const named = query.get("range") ?? "";
+  const { days } = RANGES[Object.hasOwn(RANGES, named) ? named : DEFAULT_RANGE];
   const today = new Date();
   return { startDate: dayBefore(today, days - 1), endDate: dayBefore(today, 0) };
 }

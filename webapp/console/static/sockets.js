@@ -11,6 +11,9 @@ const PAGE = 500;
 const MOST_ROOMS = 200;
 const MOST_SOCKETS = 10_000;
 const AGAIN_MS = 5_000;
+/** From the end of one look to the next: hosts may take longer than that to answer. */
+const TYPED_MS = 250;
+/** From the last letter to the look. */
 const COLUMNS = [
   { label: "Socket", name: "sid" },
   { label: "Rooms", name: "rooms" },
@@ -30,11 +33,7 @@ export function mount({ root, calls, query, signal }) {
   const page = new SocketsPage(calls, signal, query.get("room") ?? "");
   root.append(page.bar, page.body);
   void page.look();
-  const again = setInterval(() => document.hidden || void page.look(), AGAIN_MS);
-  return () => {
-    clearInterval(again);
-    page.list.close();
-  };
+  return () => page.close();
 }
 
 class SocketsPage {
@@ -47,7 +46,7 @@ class SocketsPage {
     this.#rooms = h("ul", { class: "room-list" });
     this.#heading = h("h2", { id: "sockets-of" });
     this.#prefix = /** @type {HTMLInputElement} */ (
-      h("input", { type: "search", placeholder: "Rooms that begin with…", "aria-label": "Rooms that begin with", "data-filter": true, autocomplete: "off", oninput: () => void this.look() })
+      h("input", { type: "search", placeholder: "Rooms that begin with…", "aria-label": "Rooms that begin with", "data-filter": true, autocomplete: "off", oninput: () => this.#typed() })
     );
     this.bar = h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Sockets")), this.#told);
     this.list = new VirtualList({
@@ -67,9 +66,27 @@ class SocketsPage {
   /** @type {Connected[]} */
   #sockets = [];
   #looks = 0;
+  #again = 0;
+
+  close() {
+    clearTimeout(this.#again);
+    this.list.close();
+  }
+
+  /** @param {number} ms */
+  #lookIn(ms) {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => (document.hidden ? this.#lookIn(AGAIN_MS) : void this.look()), ms);
+  }
+
+  #typed() {
+    this.#looks += 1; // what is being asked is no longer what is wanted
+    this.#lookIn(TYPED_MS);
+  }
 
   /** Ask who is there. An answer that a later one has overtaken is dropped. */
   async look() {
+    clearTimeout(this.#again);
     const look = ++this.#looks;
     try {
       const asked = withQuery("/rooms", { prefix: this.#prefix.value, limit: MOST_ROOMS });
@@ -78,6 +95,7 @@ class SocketsPage {
     } catch (error) {
       toastError(error);
     }
+    if (look === this.#looks && !this.#signal.aborted) this.#lookIn(AGAIN_MS);
   }
 
   /** @returns {Promise<{sockets: Connected[], isWhole: boolean}>} */

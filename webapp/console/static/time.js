@@ -10,6 +10,7 @@ const whole = new Intl.DateTimeFormat(undefined, {
 });
 const date = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 const grouped = new Intl.NumberFormat();
+const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 
 /**
@@ -53,6 +54,15 @@ export function duration(seconds) {
 /** @param {number} value */
 export function count(value) {
   return grouped.format(value);
+}
+
+/** A size as people read it: 512 B, 1.5 KiB, 64 MiB.
+ *
+ * @param {number} value in bytes
+ */
+export function bytes(value) {
+  if (value < 1024) return `${count(value)} B`;
+  return value < 1_048_576 ? `${tenths.format(value / 1024)} KiB` : `${tenths.format(value / 1_048_576)} MiB`;
 }
 
 /** @param {number} value */
