@@ -19,7 +19,14 @@ _FORGIVEN = re.compile(r"net::ERR_ABORTED")
 class Person:
     """Somebody at a browser of their own, with what was wrong in any of their tabs."""
 
-    def __init__(self, browser: Browser, herald: HeraldServer, *, scheme: str = "light") -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        herald: HeraldServer,
+        *,
+        scheme: str = "light",
+        time_zone: str = "UTC",
+    ) -> None:
         width, height = DESKTOP
         self._browser = browser
         self._forgiven: str | None = None
@@ -31,7 +38,7 @@ class Person:
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
             locale="en-GB",
-            timezone_id="UTC",
+            timezone_id=time_zone,
             reduced_motion="reduce",
         )
         self.context.set_default_timeout(SECONDS * 1000)
@@ -55,9 +62,9 @@ class Person:
         page.wait_for_url(self.herald.url + "/#/**")
         return page
 
-    def another(self) -> "Person":
+    def another(self, *, time_zone: str = "UTC") -> "Person":
         """Return somebody else, with a browser of their own, who is not signed in."""
-        return Person(self._browser, self.herald)
+        return Person(self._browser, self.herald, time_zone=time_zone)
 
     @contextmanager
     def forgiving(self, text: str) -> Iterator[None]:

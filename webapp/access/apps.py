@@ -22,11 +22,15 @@ MAX_APPS = 100
 
 @dataclass(frozen=True, slots=True)
 class AppDetails:
-    """What is known of an app. ``id`` is its own for ever; ``name`` is one of its owner's."""
+    """What is known of an app. ``id`` is its own for ever; ``name`` is one of its owner's.
+
+    ``time_zone`` is that of its days, by its name in the tz database.
+    """
 
     id: str
     name: str
     url: str
+    time_zone: str
     created_at: datetime
 
 
@@ -138,4 +142,10 @@ def _first(row: App | None) -> AppDetails | None:
 
 
 def _details(row: App) -> AppDetails:
-    return AppDetails(id=row.id, name=row.name, url=row.url, created_at=row.created_at)
+    return AppDetails(
+        id=row.id,
+        name=row.name,
+        url=row.url,
+        time_zone=row.time_zone,
+        created_at=row.created_at,
+    )

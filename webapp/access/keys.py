@@ -31,7 +31,7 @@ _ASKED_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class KeyDetails:
-    """What is known of an issued key. The token is not: it is shown once, when it is issued."""
+    """What is known of an issued key. The token is not: it is shown when the key is issued."""
 
     id: str
     app_id: str
@@ -49,7 +49,7 @@ class KeyDetails:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key that was just issued, with its token: nobody can show that again."""
+    """A key with its token."""
 
     token: str = field(repr=False)
     key: KeyDetails
@@ -169,27 +169,35 @@ class ApiKeys:
         self, app_id: str, scopes: frozenset[Scope], name: str, expires: datetime | None
     ) -> tuple[str, ApiKey]:
         """Return the token of a new key, and its row, which is not stored yet."""
-        now = self._now()
-        ends = None if expires is None else expires.replace(microsecond=0)
-        claims = KeyClaims(
-            key_id=uuid7(),
-            app_id=app_id,
-            scopes=scopes,
-            issued_at=int(now.timestamp()),
-            expires_at=None if ends is None else int(ends.timestamp()),
-        )
-        token = self._signer.sign(claims)
         row = ApiKey(
-            id=claims.key_id,
+            id=uuid7(),
             app_id=app_id,
             name=name,
             scopes=format_scopes(scopes),
-            digest=digest_of(token),
-            last_four=token[-4:],
-            created_at=now,
-            expires_at=ends,
+            created_at=self._now(),
+            expires_at=None if expires is None else expires.replace(microsecond=0),
         )
+        token = self._sign(row)
+        row.digest, row.last_four = digest_of(token), token[-4:]
         return token, row
+
+    def token_of(self, row: ApiKey) -> str | None:
+        """Return the token of a key that is stored, or None where another secret has signed it.
+
+        For a key that its holder may ask for again, as the page of a session does.
+        """
+        token = self._sign(row)
+        return token if digest_of(token) == row.digest else None
+
+    def _sign(self, row: ApiKey) -> str:
+        claims = KeyClaims(
+            key_id=row.id,
+            app_id=row.app_id,
+            scopes=parse_scopes(row.scopes),
+            issued_at=int(row.created_at.timestamp()),
+            expires_at=None if row.expires_at is None else int(row.expires_at.timestamp()),
+        )
+        return self._signer.sign(claims)
 
     def _require_arguments(
         self, scopes: frozenset[Scope], name: str, expires: datetime | None

@@ -143,6 +143,7 @@ def _app_to_wire(app: AppDetails) -> JsonObject:
         "id": app.id,
         "appName": app.name,
         "appUrl": app.url,
+        "timeZone": app.time_zone,
         "createdAt": _moment(app.created_at),
     }
 

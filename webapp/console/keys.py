@@ -12,7 +12,6 @@ from flask import Blueprint, Response, request
 from logger_lib import JsonObject
 from webapp.access.apps import Apps
 from webapp.access.key_audit import record_key
-from webapp.access.keys import KeyDetails
 from webapp.access.owner_schema import load_app_name
 from webapp.access.scopes import Scope
 from webapp.access.session_keys import SessionKeys
@@ -63,25 +62,23 @@ def make_key_blueprint(issuing: KeyIssuing) -> Blueprint:
     def issue() -> Response:
         live = issuing.current()
         app = issuing.apps.find(load_app_name(read_json(request)), live.user.id)
-        response = json_response(_issue(issuing, live, app.id), 201)
+        response = _key_for(issuing, live, app.id)
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return blueprint
 
 
-def _issue(issuing: KeyIssuing, live: Session, app_id: str) -> JsonObject:
-    expires_at = min(datetime.now(UTC) + LIFETIME, live.ends_at).replace(microsecond=0)
-    made = issuing.keys.issue(app_id, live.id, SCOPES, NAME, expires_at)
-    for revoked in made.revoked:
-        _record(issuing, Action.KEY_REVOKED, revoked, live)
-    _record(issuing, Action.KEY_ISSUED, made.issued.key, live)
-    return {
-        "apiKey": made.issued.token,
+def _key_for(issuing: KeyIssuing, live: Session, app_id: str) -> Response:
+    wanted_until = min(datetime.now(UTC) + LIFETIME, live.ends_at)
+    found = issuing.keys.key_for(app_id, live.id, SCOPES, NAME, wanted_until)
+    key = found.issued.key
+    if found.is_new:
+        who, address = live.user.id, request.remote_addr
+        record_key(issuing.audit, Action.KEY_ISSUED, key, who=who, address=address)
+    told: JsonObject = {
+        "apiKey": found.issued.token,
         "appId": app_id,
-        "expiresAt": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
+        "expiresAt": f"{key.expires_at:%Y-%m-%dT%H:%M:%SZ}",
     }
-
-
-def _record(issuing: KeyIssuing, action: Action, key: KeyDetails, live: Session) -> None:
-    record_key(issuing.audit, action, key, who=live.user.id, address=request.remote_addr)
+    return json_response(told, 201 if found.is_new else 200)

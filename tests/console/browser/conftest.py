@@ -78,9 +78,10 @@ def page(person: Person) -> Iterator[Page]:
 
 
 def goto(page: Page, where: str) -> None:
-    """Open a page of the console by its address, and wait until it is there."""
-    page.goto(f"/#/{where}")
-    name = where.partition("?")[0].capitalize()
+    """Open a page of the shop by its address, and wait until it is there."""
+    name, _, query = where.partition("?")
+    page.goto(f"/#/{name}?app={APP}&{query}")
+    name = name.capitalize()
     page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
 
 

@@ -28,11 +28,12 @@ _SCOPES: list[JsonValue] = [str(scope) for scope in Scope]
 _TIME: JsonObject = {"type": ["string", "null"], "format": "date-time"}
 _APP: JsonObject = {
     "type": "object",
-    "required": ["id", "appName", "appUrl", "createdAt"],
+    "required": ["id", "appName", "appUrl", "timeZone", "createdAt"],
     "properties": {
         "id": {"type": "string"},
         "appName": {"type": "string"},
         "appUrl": {"type": "string"},
+        "timeZone": {"type": "string", "description": "Of its days."},
         "createdAt": {"type": "string", "format": "date-time"},
     },
 }
@@ -67,6 +68,7 @@ _APP_TOLD: JsonObject = {
     "id": APP_ID,
     "appName": "site",
     "appUrl": "https://example.com",
+    "timeZone": "UTC",
     "createdAt": "2026-05-25T12:00:00Z",
 }
 _KEY_TOLD: JsonObject = {

@@ -7,7 +7,7 @@ import { fill, h, say } from "./dom.js";
 import { toastError } from "./panel.js";
 import { before, daysIn, rangeOf, rangePicker } from "./ranges.js";
 import { go } from "./router.js";
-import { count, plural, short } from "./time.js";
+import { count, plural, short, today } from "./time.js";
 
 const TOP = 10;
 const MOST_DAYS_BY_HOUR = 2;
@@ -40,7 +40,7 @@ class AnalyticsPage {
     this.#calls = calls;
     this.#signal = signal;
     this.#query = query;
-    this.#range = rangeOf(query);
+    this.#range = rangeOf(query, calls.app.timeZone);
     this.#event = query.get("event") ?? "";
     this.chart = new Chart();
     this.#told = h("p", { class: "numbers", role: "status", id: "analytics-told" }, "Counting…");
@@ -70,7 +70,7 @@ class AnalyticsPage {
     const file = withQuery("/analytics/export", { app_id: this.#calls.app.id, event: this.#event, ...this.#range });
     return h("div", { class: "bar" },
       h("div", { class: "bar-title" }, h("h1", {}, "Analytics"), only),
-      h("div", { class: "bar-tools" }, rangePicker(this.#query, (chosen) => this.#go(chosen)), h("a", { class: "button", href: file, download: "hits.csv" }, "Export")),
+      h("div", { class: "bar-tools" }, rangePicker(this.#query, this.#range, (chosen) => this.#go(chosen)), h("a", { class: "button", href: file, download: "hits.csv" }, "Export")),
       this.#told,
     );
   }
@@ -96,7 +96,9 @@ class AnalyticsPage {
       tile("Hits a user", perUser(now), perUser(then)),
     );
     const bots = now.excludedBots > 0 ? ` · ${plural(now.excludedBots, "hit")} of bots not counted` : "";
-    say(this.#told, `${plural(now.count, "hit")} of ${plural(now.uniqueUsers, "user")}, beside the ${plural(daysIn(this.#range), "day")} before${bots}`);
+    const isGoingOn = this.#range.endDate >= today(this.#calls.app.timeZone);
+    const compared = `beside the ${plural(daysIn(this.#range), "day")} before${isGoingOn ? " (today is not over)" : ""}`;
+    say(this.#told, `${plural(now.count, "hit")} of ${plural(now.uniqueUsers, "user")}, ${compared}${bots}`);
   }
 
   async #showSeries() {
@@ -160,10 +162,10 @@ function seriesTable(points, former, byHour) {
   );
 }
 
-/** A day or an hour as the answer names it, in s since 1970 of the browser's own zone.
+/** A day or an hour as clocks of the app show it, in s since 1970 as if they showed UTC.
  *
  * @param {string} at
  */
 function seconds(at) {
-  return new Date(at.includes("T") ? at : `${at}T00:00`).getTime() / 1000;
+  return Date.parse(at.includes("T") ? `${at}Z` : at) / 1000;
 }

@@ -59,10 +59,19 @@ function require(answer) {
 /** @param {string} text */
 function parsed(text) {
   try {
-    return text === "" ? null : JSON.parse(text);
+    return text === "" ? null : JSON.parse(text, exactly);
   } catch {
     return null;
   }
+}
+
+/** Keep an integer that JavaScript would round, such as an id of 64 bits, as it is written.
+ *
+ * @param {string} _ @param {any} value @param {{source?: string}} [context] older browsers give none
+ */
+function exactly(_, value, context) {
+  const isRounded = typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "");
+  return isRounded ? /** @type {any} */ (JSON).rawJSON(context?.source) : value;
 }
 
 /**
@@ -77,7 +86,7 @@ export function withQuery(path, query) {
 }
 
 /**
- * @typedef {{id: string, appName: string, appUrl: string, createdAt: string}} App
+ * @typedef {{id: string, appName: string, appUrl: string, timeZone: string, createdAt: string}} App
  * @typedef {{user: {id: string, email: string, name: string}, csrfToken: string}} Profile
  */
 
@@ -104,7 +113,10 @@ export class Session {
     return signedIn(await call(path, { method: "POST", body, headers }));
   }
 
-  /** @returns {Promise<App[]>} */
+  /** Return their apps, oldest first.
+   *
+   * @returns {Promise<App[]>}
+   */
   async apps() {
     return (await this.get("/auth/apps")).apps;
   }

@@ -16,7 +16,7 @@
 import { AppCalls, Session } from "./api.js";
 import { fill, find, h, icon, say } from "./dom.js";
 import { toastError } from "./panel.js";
-import { address, go, place } from "./router.js";
+import { address, appAsked, go, nameApp, place } from "./router.js";
 import { startTheme } from "./theme.js";
 import { nothingHere } from "./virtual-list.js";
 
@@ -50,10 +50,11 @@ class Console {
 
   start() {
     fill(find("#pages"), Object.entries(PAGES).map(([name, { label }]) =>
-      h("li", {}, h("a", { href: address(name), "data-page": name }, icon(name), h("span", {}, label))),
+      h("li", {}, h("a", { "data-page": name }, icon(name), h("span", {}, label))),
     ));
     this.#showApps();
-    addEventListener("hashchange", () => void this.show());
+    // Of two that follow each other at once the first is told when the second is there already.
+    addEventListener("hashchange", ({ newURL }) => newURL === location.href && void this.show());
     addEventListener("keydown", (event) => focusFilter(event));
     find("[data-skip]").addEventListener("click", (event) => {
       event.preventDefault(); // the address behind the # is that of a page
@@ -66,17 +67,19 @@ class Console {
   async show() {
     const { page, query } = place();
     if (!Object.hasOwn(PAGES, page)) return go(this.#apps.length === 0 ? "keys" : "live");
+    const asked = appAsked();
     const visit = ++this.#visits;
     this.#end();
-    markCurrent(page);
     const { load, needsApp, label } = PAGES[page];
     document.title = `${label} · Herald`;
     try {
-      const { mount } = await load();
+      const [app, { mount }] = await Promise.all([this.#appOf(asked), load()]);
       if (visit !== this.#visits) return;
+      if (app) this.#lookAt(app);
+      markLinks(page);
       fill(this.#root);
       this.#root.dataset.page = page;
-      if (needsApp && this.#calls === null) this.#root.append(noApp());
+      if (needsApp && !app) this.#root.append(asked === null ? noApp() : notYours(asked, page));
       else this.#leave = mount(this.#view(query)) ?? (() => {});
     } catch (error) {
       fill(this.#root, nothingHere("This page could not be loaded", String(error)));
@@ -86,13 +89,14 @@ class Console {
   /** @param {URLSearchParams} query @returns {View} */
   #view(query) {
     const calls = /** @type {AppCalls} */ (this.#calls);
-    const reloadApps = async () => {
-      this.#apps = await this.#session.apps();
-      this.#showApps();
-      return this.#apps;
-    };
     const { signal } = this.#over;
-    return { root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal, reloadApps };
+    return { root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal, reloadApps: () => this.#reloadApps() };
+  }
+
+  async #reloadApps() {
+    this.#apps = await this.#session.apps();
+    this.#showApps();
+    return this.#apps;
   }
 
   #end() {
@@ -110,24 +114,54 @@ class Console {
     if (chosen && chosen.id !== this.#calls?.app.id) this.#calls = new AppCalls(this.#session, chosen);
   }
 
-  /** @param {string} id */
+  /** Go to the same page of another app.
+   *
+   * @param {string} id
+   */
   #choose(id) {
     const app = this.#apps.find((each) => each.id === id);
-    if (!app) return;
-    localStorage.setItem(CHOSEN_APP, id);
-    this.#calls = new AppCalls(this.#session, app);
-    void this.show();
+    const { page, query } = place();
+    if (app) go(page, { ...Object.fromEntries(query), app: app.appName });
   }
+
+  /** Find the app that an address names, or else the one that is looked at.
+   *
+   * @param {string | null} name
+   */
+  async #appOf(name) {
+    if (name === null) return this.#calls?.app;
+    const isAsked = (/** @type {import("./api.js").App} */ app) => app.appName === name;
+    // It may be a new one.
+    return this.#apps.find(isAsked) ?? (await this.#reloadApps()).find(isAsked);
+  }
+
+  /** @param {import("./api.js").App} app */
+  #lookAt(app) {
+    if (app.id !== this.#calls?.app.id) this.#calls = new AppCalls(this.#session, app);
+    localStorage.setItem(CHOSEN_APP, app.id);
+    this.#choice.value = app.id;
+    nameApp(app.appName);
+  }
+}
+
+/** @param {string} name @param {string} page */
+function notYours(name, page) {
+  return nothingHere(`You have no app “${name}”`, "The address was made by somebody who has. ", h("a", { href: address(page) }, "Look at one of yours"), ".");
 }
 
 function noApp() {
   return nothingHere("You have no app yet", "An app owns keys, rooms, events and analytics. ", h("a", { href: address("keys") }, "Register the first one"), ".");
 }
 
-/** @param {string} page */
-function markCurrent(page) {
+/** Have the links lead to pages of the app that is looked at, and say which page is shown.
+ *
+ * @param {string} page
+ */
+function markLinks(page) {
   for (const link of document.querySelectorAll("a[data-page]")) {
-    if (link.getAttribute("data-page") === page) link.setAttribute("aria-current", "page");
+    const name = link.getAttribute("data-page") ?? "";
+    link.setAttribute("href", address(name));
+    if (name === page) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

@@ -7,14 +7,17 @@ import { count, short } from "./time.js";
 const FOLDER = new URL("./vendor/uplot-1.6.32/", import.meta.url);
 const HEIGHT = 260;
 
-const TIME = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const DATE = /** @type {const} */ ({ month: "short", day: "numeric" });
+// Times are those of the app's clocks, told as if they were UTC's: the browser's are not asked.
+const ZONE = "UTC";
+const TIME = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: ZONE });
+const DATE = /** @type {const} */ ({ month: "short", day: "numeric", timeZone: ZONE });
 const BY_HOUR = { axis: new Intl.DateTimeFormat(undefined, TIME), legend: new Intl.DateTimeFormat(undefined, { ...DATE, ...TIME }) };
 const BY_DAY = { axis: new Intl.DateTimeFormat(undefined, DATE), legend: new Intl.DateTimeFormat(undefined, { ...DATE, year: "numeric" }) };
 
 /**
  * @typedef {{label: string, values: (number | null)[], colour: string, kind: "area" | "line" | "dashed"}} Series
- * @typedef {{times: number[], series: Series[], byHour: boolean}} Drawing  times in s since 1970
+ * @typedef {{times: number[], series: Series[], byHour: boolean}} Drawing  times in s since 1970, as if the
+ *   app's clocks showed UTC
  */
 
 /** @type {Promise<any> | null} */
@@ -73,7 +76,7 @@ export class Chart {
     const drawing = this.#drawing;
     if (drawing === null || !this.element.isConnected) return;
     this.#plot?.destroy();
-    this.#plot = new Plot(options(drawing, this.element.clientWidth), [drawing.times, ...drawing.series.map((each) => each.values)], this.element);
+    this.#plot = new Plot({ ...options(drawing, this.element.clientWidth), tzDate: (/** @type {number} */ at) => Plot.tzDate(new Date(at * 1000), ZONE) }, [drawing.times, ...drawing.series.map((each) => each.values)], this.element);
   }
 }
 

@@ -3,8 +3,8 @@
 import { find, h, icon, say } from "./dom.js";
 import { CallFailed, withQuery } from "./api.js";
 import { openEvent } from "./event-panel.js";
-import { note } from "./router.js";
-import { moment } from "./time.js";
+import { step } from "./router.js";
+import { count, localMinute, moment } from "./time.js";
 import { nothingHere, VirtualList } from "./virtual-list.js";
 
 const COLUMNS = [
@@ -16,7 +16,8 @@ const COLUMNS = [
 const PAGE = 100;
 const MOST_EVENTS = 10_000;
 /** That are kept here; who wants more narrows the search. */
-const FIELDS = ["q", "event", "room", "since", "until"];
+const TIMES = new Set(["since", "until"]);
+const FIELDS = ["q", "event", "room", ...TIMES];
 
 /** @typedef {{id: string, event: string, rooms: string[], data: unknown, at: string}} Logged */
 
@@ -29,14 +30,14 @@ export function mount({ root, calls, query, signal }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const wanted = read(form);
-    note("log", wanted);
-    search.begin(toQuery(wanted));
+    step("log", wanted);
+    search.begin(wanted);
   });
   root.append(
     h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Log")), form, search.told, search.again),
     search.body,
   );
-  search.begin(toQuery(read(form)));
+  search.begin(read(form));
   return () => search.list.close();
 }
 
@@ -107,7 +108,7 @@ class Search {
     this.#found.push(...events);
     this.#next = next;
     const isMore = next === null ? "" : ", and more further down";
-    this.#tell(`${this.#found.length} found${isMore}`, this.#found.length > 0 ? "" : "No event was found");
+    this.#tell(`${count(this.#found.length)} found${isMore}`, this.#found.length > 0 ? "" : "No event was found");
     this.list.resize(this.#found.length);
     // A page may be empty, or too short to scroll in, before the end.
     if (next !== null && events.length === 0) void this.#more();
@@ -132,7 +133,7 @@ class Search {
 /** @param {URLSearchParams} query */
 function makeForm(query) {
   const input = (/** @type {string} */ name, /** @type {Record<string, string | boolean>} */ more) =>
-    h("input", { name, value: query.get(name) ?? "", autocomplete: "off", spellcheck: "false", ...more });
+    h("input", { name, value: shown(name, query.get(name) ?? ""), autocomplete: "off", spellcheck: "false", ...more });
   return /** @type {HTMLFormElement} */ (
     h("form", { class: "bar-tools", role: "search" },
       h("span", { class: "search" }, icon("search"), input("q", { type: "search", placeholder: "Words: names, ids, texts", "aria-label": "Words", "data-filter": true })),
@@ -145,19 +146,26 @@ function makeForm(query) {
   );
 }
 
-/** @param {HTMLFormElement} form @returns {Record<string, string>} */
+/** What is asked for: times are typed in the browser's zone, and named in UTC.
+ *
+ * @param {HTMLFormElement} form @returns {Record<string, string>}
+ */
 function read(form) {
   const typed = new FormData(form);
-  return Object.fromEntries(FIELDS.map((name) => [name, `${typed.get(name) ?? ""}`.trim()]));
+  const wanted = FIELDS.map((name) => {
+    const value = `${typed.get(name) ?? ""}`.trim();
+    return [name, value && TIMES.has(name) ? new Date(value).toISOString() : value];
+  });
+  return Object.fromEntries(wanted);
 }
 
-/** Times are typed in the browser's zone, and asked for in UTC.
+/** What stands in a field for what is asked for.
  *
- * @param {Record<string, string>} wanted @returns {Record<string, string>}
+ * @param {string} name @param {string} value
  */
-function toQuery(wanted) {
-  const utc = (/** @type {string} */ local) => (local ? new Date(local).toISOString() : "");
-  return { ...wanted, since: utc(wanted.since), until: utc(wanted.until) };
+function shown(name, value) {
+  if (!TIMES.has(name)) return value;
+  return Number.isNaN(Date.parse(value)) ? "" : localMinute(value);
 }
 
 /** @param {Logged} event @param {HTMLElement[]} cells */

@@ -5,9 +5,7 @@
  * @typedef {{startDate: string, endDate: string}} Range  both days are in it
  */
 import { h } from "./dom.js";
-import { dayBefore } from "./time.js";
-
-const MS = 86_400_000;
+import { DAY_MS, daysBefore, today } from "./time.js";
 
 /** @type {Record<string, {label: string, days: number}>} */
 export const RANGES = {
@@ -21,20 +19,21 @@ export const DEFAULT_RANGE = "7";
 
 /** The range that a query names: by its last days, or by its first and last one.
  *
- * @param {URLSearchParams} query @returns {Range}
+ * @param {URLSearchParams} query @param {string} zone of the app: its days are counted by it
+ * @returns {Range}
  */
-export function rangeOf(query) {
+export function rangeOf(query, zone) {
   const [startDate, endDate] = [query.get("from"), query.get("to")];
   if (startDate && endDate && startDate <= endDate) return { startDate, endDate };
   const named = query.get("range") ?? "";
   const { days } = RANGES[Object.hasOwn(RANGES, named) ? named : DEFAULT_RANGE];
-  const today = new Date();
-  return { startDate: dayBefore(today, days - 1), endDate: dayBefore(today, 0) };
+  const last = today(zone);
+  return { startDate: daysBefore(last, days - 1), endDate: last };
 }
 
 /** @param {Range} range */
 export function daysIn({ startDate, endDate }) {
-  return Math.round((Date.parse(endDate) - Date.parse(startDate)) / MS) + 1;
+  return Math.round((Date.parse(endDate) - Date.parse(startDate)) / DAY_MS) + 1;
 }
 
 /** As many days, just before.
@@ -43,18 +42,17 @@ export function daysIn({ startDate, endDate }) {
  */
 export function before(range) {
   const days = daysIn(range);
-  const shifted = (/** @type {string} */ day) => new Date(Date.parse(day) - days * MS).toISOString().slice(0, 10);
-  return { startDate: shifted(range.startDate), endDate: shifted(range.endDate) };
+  return { startDate: daysBefore(range.startDate, days), endDate: daysBefore(range.endDate, days) };
 }
 
 /** Buttons and two days to choose a range by.
  *
- * @param {URLSearchParams} query @param {(chosen: Record<string, string>) => void} choose
+ * @param {URLSearchParams} query @param {Range} range that it names
+ * @param {(chosen: Record<string, string>) => void} choose
  */
-export function rangePicker(query, choose) {
+export function rangePicker(query, range, choose) {
   const own = Boolean(query.get("from") && query.get("to"));
   const current = own ? "" : (query.get("range") ?? DEFAULT_RANGE);
-  const range = rangeOf(query);
   const buttons = Object.entries(RANGES).map(([name, { label }]) =>
     h("button", { type: "button", "aria-pressed": String(name === current), onclick: () => choose({ range: name, from: "", to: "" }) }, label),
   );

@@ -3,7 +3,7 @@
 import { withQuery } from "./api.js";
 import { fill, h, say } from "./dom.js";
 import { confirmed, copy, toast, toastError } from "./panel.js";
-import { note } from "./router.js";
+import { step } from "./router.js";
 import { ago, count, moment, plural } from "./time.js";
 import { nothingHere, VirtualList } from "./virtual-list.js";
 
@@ -149,7 +149,7 @@ class SocketsPage {
   /** @param {string} room */
   #choose(room) {
     this.#room = room;
-    note("sockets", { room });
+    step("sockets", { room });
     this.list.toTop();
     void this.look();
   }

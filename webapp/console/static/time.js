@@ -1,6 +1,8 @@
 // @ts-check
 /** Times and numbers as people read them, in the zone and the language of the browser. */
 
+export const DAY_MS = 86_400_000;
+
 const clock = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
@@ -78,12 +80,34 @@ export function plural(number, word) {
   return `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 }
 
-/** YYYY-MM-DD of a day so many days before `from`, in the browser's zone.
+/** YYYY-MM-DD of this day, as clocks of `zone` show it; of UTC's where the browser has no such zone.
  *
- * @param {Date} from @param {number} days
+ * @param {string} zone its name in the tz database
  */
-export function dayBefore(from, days) {
-  const at = new Date(from.getFullYear(), from.getMonth(), from.getDate() - days);
-  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
-  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+export function today(zone) {
+  let date;
+  try {
+    date = new Intl.DateTimeFormat("en", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" });
+  } catch {
+    return new Date().toISOString().slice(0, 10);
+  }
+  const parts = Object.fromEntries(date.formatToParts().map(({ type, value }) => [type, value]));
+  return `${parts.year}-${parts.month}-${parts.day}`;
+}
+
+/** YYYY-MM-DD so many days before another.
+ *
+ * @param {string} date @param {number} days
+ */
+export function daysBefore(date, days) {
+  return new Date(Date.parse(date) - days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** YYYY-MM-DDTHH:MM of a moment in the browser's zone, as fields for a time have it.
+ *
+ * @param {string} iso
+ */
+export function localMinute(iso) {
+  const at = new Date(iso);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
