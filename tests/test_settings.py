@@ -52,7 +52,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         rate_limit_collect=None,
         rate_limit_read=RateLimitItemPerMinute(6000),
         rate_limit_tokens=RateLimitItemPerMinute(6000),
-        rate_limit_auth=RateLimitItemPerMinute(30),
+        rate_limit_auth=RateLimitItemPerMinute(60),
         rate_limit_connect=RateLimitItemPerMinute(6000),
         rate_limit_refused=RateLimitItemPerMinute(60),
         trusted_proxies=(),

@@ -248,7 +248,7 @@ class Environment(Schema):
     )
     rate_limit_auth = _rate_limit(
         "RATE_LIMIT_AUTH",
-        "30/minute",
+        "60/minute",
         "How many calls to /auth/, and for the console's keys, a user or an address may make.",
     )
     rate_limit_connect = _rate_limit(
