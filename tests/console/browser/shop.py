@@ -17,6 +17,7 @@ _REFERRERS = ("https://www.google.com/", "https://duckduckgo.com/", "https://new
 _VISITS = ("page_view",) * 6 + ("add_to_cart", "add_to_cart", "checkout", "signup")
 _EVENTS = ("order.created", "order.created", "order.paid", "cart.updated")
 _CHANCES = random.Random(7)
+_WEEKEND, _STAY_AWAY = (5, 6), 0.5
 
 
 def order_event(name: str | None = None) -> JsonObject:
@@ -36,12 +37,14 @@ def order_event(name: str | None = None) -> JsonObject:
     return {"event": event, "rooms": ["orders", f"customer-{customer}"], "data": data}
 
 
-def visits(number: int, days: int = 14) -> list[JsonValue]:
-    """Return hits of the last ``days``, more of them lately."""
+def visits(number: int, days: int = 60) -> list[JsonValue]:
+    """Return hits of the last ``days``, more of them lately, and fewer at weekends."""
     now = datetime.now(UTC)
     found: list[JsonValue] = []
-    for _ in range(number):
+    while len(found) < number:
         age = timedelta(days=days * (1 - _CHANCES.random() ** 0.6))
+        if (now - age).weekday() in _WEEKEND and _CHANCES.random() < _STAY_AWAY:
+            continue
         found.append(
             {
                 "event": _CHANCES.choice(_VISITS),

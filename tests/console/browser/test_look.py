@@ -7,8 +7,8 @@ from tests.console.browser.conftest import APP, Shop, goto, keep_screenshot
 from tests.services.person import DESKTOP, PHONE, Person, violations
 from tests.services.socket_client import SocketClient
 
-LIVE_EVENTS = 11
-"""As many as a picture below 150 kB has."""
+LIVE_EVENTS = 18
+"""As many as fill a picture."""
 
 PAGES = ("live", "log?q=invoice", "sockets", "analytics?range=30", "keys", "health")
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -163,14 +163,17 @@ def _status(shop: Shop, key: str) -> int:
 def test_analytics_are_read(shop: Shop, page: Page) -> None:
     """Numbers, chart and lists say what the API says, of the range and event that is chosen."""
     goto(page, "analytics?range=30")
-    headers = {"Authorization": f"Bearer {shop.key}"}
-    overview = requests.get(f"{shop.server.url}/analytics/overview", headers=headers, timeout=10)
-    told = overview.json()
-    assert told["count"] == 1600
-    expect(page.locator("#analytics-told")).to_contain_text(
-        f"1,600 hits of {told['uniqueUsers']} users"
+    first, last = (page.get_by_label(f"{end} day").input_value() for end in ("First", "Last"))
+    overview = requests.get(
+        f"{shop.server.url}/analytics/overview?startDate={first}&endDate={last}",
+        headers={"Authorization": f"Bearer {shop.key}"},
+        timeout=10,
     )
-    expect(page.locator(".tile").first).to_contain_text("1.6k")
+    told = overview.json()
+    assert told["count"] > 500
+    whole = f"{told['count']:,} hits of {told['uniqueUsers']} users"
+    expect(page.locator("#analytics-told")).to_contain_text(whole)
+    expect(page.locator(".tile").first).to_contain_text("▲ +")
     expect(page.locator(".chart canvas")).to_be_visible()
     page.get_by_text("As a table").click()
     rows = page.get_by_role("region", name="as a table").get_by_role("row")
@@ -185,7 +188,7 @@ def test_analytics_are_read(shop: Shop, page: Page) -> None:
         expect(page.get_by_role("region", name=name)).to_contain_text(value)
     page.get_by_role("button", name="checkout", exact=True).click()
     page.get_by_role("button", name="Show all events").wait_for()
-    expect(page.locator("#analytics-told")).not_to_contain_text("1,600")
+    expect(page.locator("#analytics-told")).not_to_contain_text(whole)
     page.get_by_role("button", name="Today").click()
     expect(page.locator(".u-legend")).to_contain_text("Hour")
     with page.expect_download() as download:

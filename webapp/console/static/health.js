@@ -8,6 +8,7 @@ import { nothingHere } from "./virtual-list.js";
 
 const AGAIN_MS = 3_000;
 const GOOD = new Set(["ok", "ready", "live", "up", "connected", "none", "embedded"]);
+const ACRONYMS = new Set(["http", "sql"]);
 /** Keys of `/health/ready` that are no part: what they say stands at the top. */
 const HEAD = new Set(["status", "ready", "parts", "error"]);
 
@@ -128,6 +129,7 @@ function isRecord(told) {
  * @param {string} name
  */
 function words(name) {
+  if (ACRONYMS.has(name)) return name.toUpperCase();
   const spaced = name.replace(/([a-z\d])([A-Z])/g, (_, end, begin) => `${end} ${begin.toLowerCase()}`).replaceAll("_", " ");
   return spaced.slice(0, 1).toUpperCase() + spaced.slice(1);
 }

@@ -69,20 +69,27 @@ function isGood(key) {
 
 /** @param {string} label @param {Key[]} keys @param {(key: Key) => void} [revoked] */
 function keyTable(label, keys, revoked) {
-  const heads = ["Key", "Name", "Scopes", "Issued", "Last used", revoked ? "Expires" : "Over since", revoked ? "Action" : ""];
-  const rows = keys.map((key) =>
-    h("tr", {},
-      h("th", { scope: "row", class: "mono" }, `${key.prefix}…${key.lastFour}`),
-      h("td", {}, key.name || "–"),
-      h("td", {}, key.scopes.map((scope) => h("span", { class: "chip" }, scope))),
-      h("td", {}, day(key.createdAt)),
-      h("td", {}, day(key.lastUsedAt)),
-      h("td", {}, revoked ? day(key.expiresAt) : day(key.revokedAt ?? key.expiresAt)),
-      revoked ? h("td", {}, h("button", { type: "button", class: "small danger", "aria-label": `Revoke the key that ends in ${key.lastFour}`, onclick: () => revoked(key) }, "Revoke")) : null,
-    ),
-  );
+  const heads = ["Key", "Name", "Scopes", "Issued", "Last used", revoked ? "Expires" : "Over since", ...(revoked ? ["Action"] : [])];
+  const rows = keys.map((key) => {
+    const cells = [
+      key.name || "–",
+      key.scopes.map((scope) => h("span", { class: "chip" }, scope)),
+      day(key.createdAt),
+      day(key.lastUsedAt),
+      day(revoked ? key.expiresAt : (key.revokedAt ?? key.expiresAt)),
+      ...(revoked ? [h("button", { type: "button", class: "small danger", "aria-label": `Revoke the key that ends in ${key.lastFour}`, onclick: () => revoked(key) }, "Revoke")] : []),
+    ];
+    return h("tr", { role: "row" },
+      h("th", { scope: "row", role: "rowheader", class: "mono" }, `${key.prefix}…${key.lastFour}`),
+      cells.map((cell, place) => h("td", { role: "cell", "data-head": heads[place + 1] }, cell)),
+    );
+  });
+  // The roles are said, as a phone shows each row as a card of its own: it is a table still.
   return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", {}, h("thead", {}, h("tr", {}, heads.filter(Boolean).map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows)),
+    h("table", { role: "table" },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head)))),
+      h("tbody", { role: "rowgroup" }, rows),
+    ),
   );
 }
 
