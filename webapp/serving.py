@@ -149,7 +149,7 @@ class Serving:
         if connecting.joined is not None:
             link = connecting.joined.link
             parts["hosts"] = HostFigures(link)
-            parts["redis"] = RedisFigures(link, self._redis_failures())
+            parts["redis"] = RedisFigures(link, self._redis_failures(), self._passed_over())
         return parts
 
     def _redis_failures(self) -> Mapping[str, Callable[[], int]]:
@@ -159,4 +159,10 @@ class Serving:
             "idempotency": lambda: self.publishing.answers.failures,
             "analytics": lambda: self.analytics.analyst.cache.failures,
             "sessions": lambda: sessions.failures if sessions else 0,
+        }
+
+    def _passed_over(self) -> Mapping[str, Callable[[], int]]:
+        return {
+            "rate_limits": lambda: self.limits.windows.passed_over,
+            "idempotency": lambda: self.publishing.answers.passed_over,
         }

@@ -124,7 +124,6 @@ class EventletWorker(Worker):
         hubs.use_hub()
         keep_to_one_arena()
         raise_descriptor_limit(self.cfg.worker_connections + SPARE_DESCRIPTORS)
-        self.accept_failures = 0
         self.yielded = 0
         # Nothing of what is loaded now is garbage; to look through it takes a tenth of the start.
         gc.disable()
@@ -209,8 +208,8 @@ class EventletWorker(Worker):
         HttpConnection(self.http, ClientStream(client), environ).serve()
 
     def _say_cannot_accept(self, error: OSError) -> None:
-        self.accept_failures += 1
-        if self.accept_failures == 1:
+        self.http.accept_failures += 1
+        if self.http.accept_failures == 1:
             self.log.error(
                 "Cannot accept connections: %s. Trying again every %s s; where descriptors are "
                 "short, raise the limit of open files ('ulimit -n') or lower MAX_SOCKETS.",

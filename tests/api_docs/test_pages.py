@@ -7,6 +7,12 @@ from playwright.sync_api import Page, expect
 from tests.api_docs.conftest import Documented
 from tests.services.person import violations
 
+OF_SWAGGER_UI = {"color-contrast", "heading-order", "nested-interactive", "region", "select-name"}
+"""Rules of axe that the markup and the colours of Swagger UI break.
+
+It has a main part of its own, and shows things beside it: no other can be put around them.
+"""
+
 
 def test_an_event_is_published_by_pressing(page: Page, documented: Documented) -> None:
     """Swagger UI opens under the pages' policy, takes a key, and its example answers 202."""
@@ -46,3 +52,10 @@ def test_what_pages_load_is_kept(documented: Documented) -> None:
             assert answer.status_code == 200, file
             assert answer.headers["Content-Encoding"] == "gzip"
             assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_what_is_ours_of_the_page_of_swagger_ui(page: Page) -> None:
+    """It has a language and a title, and axe finds what Swagger UI brings alone."""
+    page.goto("/api-docs")
+    expect(page.locator("#operations-Events-publish_event")).to_be_visible()
+    assert {found.partition(":")[0] for found in violations(page)} <= OF_SWAGGER_UI

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Route
 
 from logger_lib import JsonObject
 from tests.services.chromium import chromium
@@ -80,3 +81,44 @@ def test_a_page_that_listens(site: Site, tmp_path: Path, monkeypatch: pytest.Mon
         wait_until(lambda: is_heard("1", 2), "the second token", SECONDS)
         wait_until(lambda: is_heard("2", 2), "an event with the second token", SECONDS)
         assert all(re.fullmatch("a new order: [12]", text) for text in heard), heard
+
+
+@pytest.mark.parametrize("status", [None, 503])
+def test_a_token_that_is_not_had_at_once(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
+    """A backend that cannot be reached, or refuses, is asked again, and the page hears events."""
+    with ExitStack() as stack:
+        herald = stack.enter_context(HeraldServer(tmp_path / "home", {"CORS_ORIGINS": site.url}))
+        monkeypatch.setenv("HERALD_URL", herald.url)
+        monkeypatch.setenv("HERALD_KEY", herald.first_key)
+        asking, refused = backend(tmp_path).test_client(), 0
+
+        def refuse(route: Route) -> None:
+            nonlocal refused
+            refused += 1
+            if status is None:
+                route.abort()
+            else:
+                route.fulfill(status=status, json={"error": {"code": "unavailable"}})
+
+        site.answers["/herald-token"] = lambda: (
+            "application/json",
+            asking.get("/herald-token").data,
+        )
+        site.page = block("html").replace("https://herald.example.com", herald.url)
+        page = stack.enter_context(chromium()).new_page()
+        heard: list[str] = []
+        page.on("console", lambda message: heard.append(message.text))
+        page.route("**/herald-token", refuse, times=1)
+        page.goto(site.url)
+
+        def is_heard() -> bool:
+            data: JsonObject = {"orderId": "1"}
+            body: JsonObject = {"event": "order.created", "room": "orders", "data": data}
+            assert herald.post("/events", body).status_code == 202
+            page.evaluate("0")
+            return "a new order: 1" in heard
+
+        wait_until(is_heard, "an event after a token that was not had", SECONDS)
+        assert refused == 1

@@ -45,6 +45,11 @@ class SharedCounts:
         """How often Redis was asked and did not answer."""
         return self._redis.failures
 
+    @property
+    def passed_over(self) -> int:
+        """How often Redis was not asked, as the call had waited for as long as it may."""
+        return self._redis.passed_over
+
     def hit(self, key: str, seconds: int, amount: int) -> tuple[int, float] | None:
         """Count ``amount``; return the count and the seconds left, ``None`` where nobody knows."""
         keys, arguments = [f"herald:limit:{key}"], [amount, seconds * 1000]
@@ -91,6 +96,11 @@ class Windows(Storage):
     def failures(self) -> int:
         """How often Redis was asked and did not answer."""
         return self._shared.failures if self._shared is not None else 0
+
+    @property
+    def passed_over(self) -> int:
+        """How often Redis was not asked, as the call had waited for as long as it may."""
+        return self._shared.passed_over if self._shared is not None else 0
 
     @property
     def held(self) -> int:

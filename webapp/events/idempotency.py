@@ -55,6 +55,16 @@ class IdempotentAnswers:
         return self._shared.failures if self._shared else 0
 
     @property
+    def passed_over(self) -> int:
+        """How often Redis was not asked, as the call had waited for as long as it may."""
+        return self._shared.passed_over if self._shared else 0
+
+    @property
+    def left_out(self) -> int:
+        """How many answers were not kept for other hosts, as too many were being kept."""
+        return self._shared.left_out if self._shared else 0
+
+    @property
     def evicted(self) -> int:
         """How many answers were forgotten before their time, for want of room."""
         return self._kept.evicted

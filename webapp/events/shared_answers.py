@@ -66,6 +66,11 @@ class SharedAnswers:
         """How often Redis was asked and did not answer."""
         return self._redis.failures
 
+    @property
+    def passed_over(self) -> int:
+        """How often Redis was not asked, as the call had waited for as long as it may."""
+        return self._redis.passed_over
+
     def claim(self, owner: str, key: str) -> Kept | Claim:
         """Return what a host has kept under ``key``, else the claim to make the call.
 

@@ -35,6 +35,8 @@ class HttpService:
         self.requests = 0
         self.slow_bodies = 0
         self.slow_readers = 0
+        self.accept_failures = 0
+        """How often connections could not be accepted."""
         self.refused: Counter[str] = Counter()
         """How many requests were answered without the app, by the code of the refusal."""
 

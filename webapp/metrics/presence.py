@@ -74,6 +74,7 @@ class SharedPresenceFigures(PresenceFigures):
                 "late": asked.late,
                 "too_many": asked.refused,
                 "unanswered": asked.unanswered,
+                "malformed": self._census.malformed,
             },
         )
         yield counters(
@@ -85,4 +86,14 @@ class SharedPresenceFigures(PresenceFigures):
                 "unheard": told.unheard,
                 "failures": told.failures,
             },
+        )
+        yield counter(
+            "herald_presence_rosters_later_total",
+            "How often rosters had to wait for the next look, as too much was said.",
+            told.rosters_later,
+        )
+        yield counter(
+            "herald_presence_cut_total",
+            "Sockets of other hosts that there was no room for, or rosters that were cut.",
+            self._elsewhere.cut,
         )

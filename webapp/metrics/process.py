@@ -85,3 +85,8 @@ class HttpFigures:
             "when",
             {"sending": http.slow_bodies, "reading": http.slow_readers},
         )
+        yield counter(
+            "herald_http_accept_failures_total",
+            "How often connections could not be accepted, as where descriptors are out.",
+            http.accept_failures,
+        )

@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 
 
 class RedisFigures:
-    """Reads what who asks Redis counts; ``failures`` says how often it did not answer whom."""
+    """Reads what who asks Redis counts; ``failures`` says how often it did not answer whom.
 
-    def __init__(self, link: HostLink, failures: Mapping[str, Callable[[], int]]) -> None:
+    ``passed_over`` says whose calls had no time left to ask it.
+    """
+
+    def __init__(
+        self,
+        link: HostLink,
+        failures: Mapping[str, Callable[[], int]],
+        passed_over: Mapping[str, Callable[[], int]],
+    ) -> None:
         self._link = link
+        self._passed_over = passed_over
         self._failures = {"hosts": lambda: link.status().failures, **failures}
 
     def seen(self) -> JsonObject:
@@ -39,4 +48,10 @@ class RedisFigures:
             "How often Redis did not answer in time, or refused, by who asked.",
             "by",
             {who: count() for who, count in self._failures.items()},
+        )
+        yield counters(
+            "herald_redis_passed_over_total",
+            "How often Redis was not asked, as the call had waited for as long as it may.",
+            "by",
+            {who: count() for who, count in self._passed_over.items()},
         )

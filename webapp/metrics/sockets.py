@@ -79,6 +79,11 @@ class SocketFigures:
             "Kept answers forgotten before their time, for want of room.",
             self._answers.evicted,
         )
+        yield counter(
+            "herald_idempotent_left_out_total",
+            "Answers not kept for other hosts, as too many were being kept.",
+            self._answers.left_out,
+        )
         yield gauge(
             "herald_idempotent_bytes", "What the kept answers take here.", self._answers.size
         )

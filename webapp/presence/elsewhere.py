@@ -111,6 +111,11 @@ class WatchedElsewhere:
     # What happens here.
 
     @property
+    def cut(self) -> int:
+        """How many sockets of other hosts had no room here, or rosters that were cut."""
+        return self._rosters.cut
+
+    @property
     def is_told(self) -> bool:
         """Whether any room is watched on another host."""
         return bool(self._told)

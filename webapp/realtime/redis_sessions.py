@@ -117,7 +117,7 @@ class RedisSessions:
     @property
     def failures(self) -> int:
         """How often Redis was asked and did not answer."""
-        return self._redis.failures
+        return self._redis.failures + self._finding.failures
 
     @property
     def kept(self) -> int:
