@@ -26,12 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30.0
 """How long a command may take."""
 
-_OF_COLLECT_WORKERS = (
-    "webapp.collect.stream.consumer",
-    "webapp.collect.store.hit_store",
-    "webapp.collect.stream.stream_group",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -41,14 +35,25 @@ class Loaded:
     patched: tuple[str, ...] = ()
 
 
+_UNPATCHED = Loaded(
+    (
+        "flask.cli",
+        "webapp.app",
+        "webapp.collect.stream.consumer",
+        "webapp.collect.store.hit_store",
+        "webapp.collect.stream.stream_group",
+    )
+)
+"""Of commands and of collect workers, by one process for both."""
+
 _OF_MASTERS = ("gunicorn.app.wsgiapp", "webapp.capacity", "webapp.stderr", "webapp.worker")
 _OF_THEIR_WORKERS = ("webapp.app", "engineio.async_drivers.eventlet")
 
 LOADED = {
-    "flask": Loaded(("flask.cli", "webapp.app")),
+    "flask": _UNPATCHED,
     "gunicorn": Loaded(_OF_MASTERS, patched=_OF_THEIR_WORKERS),
-    "webapp.collect.worker": Loaded(_OF_COLLECT_WORKERS),
-    "tests.services.hasty_worker": Loaded(_OF_COLLECT_WORKERS),
+    "webapp.collect.worker": _UNPATCHED,
+    "tests.services.hasty_worker": _UNPATCHED,
 }
 """What ``python -m`` these loads, of Herald and what it needs."""
 
