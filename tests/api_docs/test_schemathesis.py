@@ -16,7 +16,7 @@ import pytest
 from tests.api_docs.conftest import Documented
 from tests.services.herald import ROOT
 
-CASES = int(os.environ.get("HERALD_TEST_SCHEMATHESIS", "2"))
+CASES = int(os.environ.get("HERALD_TEST_SCHEMATHESIS", "5"))
 SECONDS = 300 + 10 * CASES
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
