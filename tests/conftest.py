@@ -11,13 +11,16 @@ from hypothesis import HealthCheck, settings
 from logger_lib import inline
 from logger_lib.pipeline.lifetime import open_pipelines
 from tests.services import herald as servers
+from tests.services.cases import CASES
 from tests.services.forks import end_forks
 from tests.services.herald import HeraldServer, wait_until
 from tests.services.migrated import drop_originals, migrated
 from webapp.storage.database import Database
 
 # How long a machine takes for an example says nothing of the code: here nothing is timed.
-settings.register_profile("herald", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "herald", deadline=None, max_examples=CASES, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("herald")
 
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import re
 import socket
 from collections import Counter
@@ -17,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logger_lib import JsonValue
+from tests.services.cases import SCALE
 from tests.services.herald import HeraldServer
 from tests.services.sockets import PING, PONG, UPGRADE, WEBSOCKET_PATH, frame
 from webapp.access.scopes import Scope
 
-SCALE = int(os.environ.get("HERALD_TEST_FUZZ", "1"))
 pytestmark = pytest.mark.timeout(60 * SCALE)
 SECONDS = 5.0
 SOON = 0.05

@@ -10,7 +10,7 @@ from logger_lib.destinations.sql import SqlLoggerFactory
 from logger_lib.matching import answers
 from webapp.events.event_log import EventLog, Search
 
-EVENTS = 20_000
+EVENTS = 8_000
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from tests.collect.sums import (
     require_in_step,
     unique_users,
 )
+from tests.services.cases import SCALE
 from tests.services.migrated import migrated_file
 from webapp.collect.deletion.erasure import Erased, Erasure
 from webapp.collect.deletion.removal import HitRemoval
@@ -134,7 +135,7 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12 * SCALE)
 @given(steps=st.lists(_STEPS, max_size=10))
 def _hold(stores: Sequence[HitStore], database: Database, steps: Sequence[_Step]) -> None:
     app_id = str(uuid4())

@@ -15,6 +15,7 @@ from tests.collect.sums import (
     require_in_step,
     unique_users,
 )
+from tests.services.cases import SCALE
 from webapp.collect.hit import Hit
 from webapp.collect.store.hit_store import HitStore
 from webapp.storage.database import Database
@@ -37,7 +38,7 @@ _BATCHES = st.lists(st.lists(_HITS, max_size=12), max_size=8)
 _RANGES = st.lists(st.tuples(*[st.integers(-2, DAYS[-1] + 2)] * 2), min_size=5, max_size=5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=20 * SCALE)
 @given(batches=_BATCHES, ranges=_RANGES)
 def _hold(
     store: HitStore,

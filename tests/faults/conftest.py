@@ -2,7 +2,7 @@
 
 The figures are printed: ``pytest tests/faults -rP``. These make it longer:
 
-``HERALD_TEST_KILLS``         how often something is killed, each time (4)
+``HERALD_TEST_KILLS``         how often something is killed, each time (2)
 ``HERALD_TEST_FAULT_SECONDS`` how long a destination is out of reach (2)
 ``HERALD_TEST_SOAK_SECONDS``  how long the soak takes (10)
 ``HERALD_TEST_HITS``          how many hits are pushed while others are consumed (10,000)
@@ -36,7 +36,7 @@ from tests.services.publishers import Publishers
 from tests.services.vitals import MIB, forget_peak, peak_bytes, resident_bytes
 from webapp.access.scopes import Scope
 
-KILLS = int(os.environ.get("HERALD_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("HERALD_TEST_KILLS", "2"))
 FAULT_SECONDS = float(os.environ.get("HERALD_TEST_FAULT_SECONDS", "2"))
 HITS = int(os.environ.get("HERALD_TEST_HITS", "10000"))
 SOAK_SECONDS = float(os.environ.get("HERALD_TEST_SOAK_SECONDS", "10"))

@@ -2,7 +2,9 @@
 
 Nothing but that has been done in it, so a fork goes on as ``python -m`` does when it has loaded as
 much. Asked and answered by ``tests.services.forks``, over the socket whose number is its first
-argument; the others are the modules.
+argument. The second one names modules, and the third one those that are loaded as a worker loads
+them, when what blocks has been patched. Its forks find nothing patched; one that patches gets what
+those modules have got.
 """
 
 import gc
@@ -16,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 LONGEST = 1 << 20
 """Bytes of a call: its arguments and its environment."""
@@ -64,8 +67,53 @@ def become(
     sys.exit()
 
 
-if __name__ == "__main__":
-    for name in sys.argv[2:]:
+def load_patched(names: Sequence[str]) -> None:
+    """Load modules after a patch, and take the patch back until it is asked for again."""
+    # What patches nothing does without.
+    import eventlet  # noqa: PLC0415
+
+    from webapp.patching import patch  # noqa: PLC0415
+
+    # Locks that are kept to be given back are no locks that eventlet has to complain of.
+    gc.freeze()
+    before = {module: dict(vars(module)) for module in _not_eventlets()}
+    patch()
+    given = [
+        (module, name, was, vars(module).get(name))
+        for module, names_before in before.items()
+        for name, was in names_before.items()
+        if vars(module).get(name) is not was
+    ]
+    for name in names:
         importlib.import_module(name)
+    for module, name, was, _ in given:
+        setattr(module, name, was)
+
+    def patch_again(**on: bool) -> None:
+        del on
+        for module, name, _, now in given:
+            # What cannot be patched is taken away.
+            if now is None:
+                vars(module).pop(name, None)
+            else:
+                setattr(module, name, now)
+
+    eventlet.monkey_patch = patch_again
+
+
+def _not_eventlets() -> list[ModuleType]:
+    return [
+        module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] not in {"eventlet", "__main__"} and isinstance(module, ModuleType)
+    ]
+
+
+if __name__ == "__main__":
+    loaded, loaded_patched = (names.split() for names in sys.argv[2:])
+    for name in loaded:
+        importlib.import_module(name)
+    if loaded_patched:
+        load_patched(loaded_patched)
     gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,8 +1,9 @@
 """Processes that need not load what others of their kind have loaded before them.
 
-To load Herald takes ten times as long as most commands take then, and a third of a server's start
-is what Gunicorn's master loads. A process that has loaded that once a session forks for each. That
-all of it runs from nothing too is what the tests of deployments and of the Makefile show.
+To load Herald takes ten times as long as most commands take then, and of a server's start nine
+tenths are what Gunicorn's master and its worker load. A process that has loaded that once a session
+forks for each. That all of it runs from nothing too is what the tests of deployments and of the
+Makefile show.
 """
 
 import json
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -24,18 +26,34 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30.0
 """How long a command may take."""
 
-_OF_WORKERS = (
-    "webapp.collect.stream.consumer",
-    "webapp.collect.store.hit_store",
-    "webapp.collect.stream.stream_group",
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What processes load: modules, and others when they have been patched."""
+
+    modules: tuple[str, ...]
+    patched: tuple[str, ...] = ()
+
+
+_UNPATCHED = Loaded(
+    (
+        "flask.cli",
+        "webapp.app",
+        "webapp.collect.stream.consumer",
+        "webapp.collect.store.hit_store",
+        "webapp.collect.stream.stream_group",
+    )
 )
+"""Of commands and of collect workers, by one process for both."""
+
+_OF_MASTERS = ("gunicorn.app.wsgiapp", "webapp.capacity", "webapp.stderr", "webapp.worker")
+_OF_THEIR_WORKERS = ("webapp.app", "engineio.async_drivers.eventlet")
 
 LOADED = {
-    "flask": ("flask.cli", "webapp.app"),
-    # As the master does: what its worker loads then has to be patched first.
-    "gunicorn": ("gunicorn.app.wsgiapp", "webapp.capacity", "webapp.stderr", "webapp.worker"),
-    "webapp.collect.worker": _OF_WORKERS,
-    "tests.services.hasty_worker": _OF_WORKERS,
+    "flask": _UNPATCHED,
+    "gunicorn": Loaded(_OF_MASTERS, patched=_OF_THEIR_WORKERS),
+    "webapp.collect.worker": _UNPATCHED,
+    "tests.services.hasty_worker": _UNPATCHED,
 }
 """What ``python -m`` these loads, of Herald and what it needs."""
 
@@ -131,16 +149,16 @@ def end_forks() -> None:
 
 
 class _Forks:
-    """A process that has ``loaded`` some modules, and forks."""
+    """A process that has loaded some modules, and forks."""
 
-    def __init__(self, loaded: tuple[str, ...]) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         self._lock = Lock()
         self._environ = dict(os.environ)
         self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        number = str(theirs.fileno())
+        names = [" ".join(loaded.modules), " ".join(loaded.patched)]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.services.forking", number, *loaded],
+                [sys.executable, "-m", "tests.services.forking", str(theirs.fileno()), *names],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -229,7 +247,7 @@ _running: list[_Forks] = []
 
 
 @cache
-def _forks(loaded: tuple[str, ...]) -> _Forks:
+def _forks(loaded: Loaded) -> _Forks:
     _running.append(_Forks(loaded))
     return _running[-1]
 

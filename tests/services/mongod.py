@@ -5,6 +5,7 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -129,8 +130,10 @@ class MongoServer:
     def _answers(self) -> bool:
         assert self._running.poll() is None, "the MongoDB server has ended"
         try:
+            # A client that has been refused looks again half a second later.
+            socket.create_connection(("127.0.0.1", self.port)).close()
             with self.client() as client:
                 client.admin.command("ping")
-        except PyMongoError:
+        except (OSError, PyMongoError):
             return False
         return True

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logger_lib import JsonObject, JsonValue
-from tests.access.test_fuzz import SCALE, STATUS, cases, request, spoilt, unharmed, values, written
+from tests.access.test_fuzz import STATUS, cases, request, spoilt, unharmed, values, written
+from tests.services.cases import SCALE
 from tests.services.herald import HeraldServer
 from tests.services.migrated import migrated
 

@@ -19,15 +19,24 @@ class _Count:
         self.most = 0
 
     def trace(self, frame: FrameType, event: str, _detail: JsonValue) -> Trace:
-        frame.f_trace_opcodes = True
+        """Take note of a frame, and be called for each of its instructions and for no line."""
+        if event == "call":
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        return self.count
+
+    def count(self, _frame: FrameType, event: str, _detail: JsonValue) -> Trace:
         if event == "opcode":
             self.now += 1
-            self.most = max(self.most, self.now)
-        return self.trace
+        return self.count
 
     def profile(self, _frame: FrameType, _event: str, called: BuiltinFunctionType) -> None:
         if called is time.sleep:
-            self.now = 0
+            self.end_turn()
+
+    def end_turn(self) -> None:
+        self.most = max(self.most, self.now)
+        self.now = 0
 
 
 Trace = Callable[[FrameType, str, JsonValue], "Trace"]
@@ -47,4 +56,5 @@ def most_in_a_turn(call: Callable[[], None]) -> int:
         sys.settrace(trace)
         sys.setprofile(profile)
         gc.enable()
+    count.end_turn()
     return count.most

@@ -16,6 +16,7 @@ from gunicorn.http.parser import RequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.services.cases import SCALE
 from tests.web.instructions import most_in_a_turn
 from webapp.http.body import ChunkedBody
 from webapp.http.bounds import MAX_IN_CHUNKS, READ_AHEAD
@@ -132,7 +133,7 @@ def requests(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=600 * SCALE)
 @given(data=requests())
 @example(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /")
 @example(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: x\r\nConnection: close\r\n\r\n")

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logger_lib import inline
 from tests.services.herald import ROOT, environment_without_settings
-from webapp.settings import Settings
-from webapp.storage.database import Database
+from tests.services.migrated import migrated_file
 
 COSTLY = ("alembic", "apispec", "authlib", "eventlet.support.greendns", "pymongo", "sentry_sdk")
 """Each of these takes about as long to load as a tenth of a start."""
@@ -38,9 +36,7 @@ ISSUER = {
 def test_what_the_settings_ask_for(home: Path, settings: dict[str, str], loaded: set[str]) -> None:
     """A start with tables that are there loads nothing costly but what its settings are about."""
     environ = environment_without_settings() | {"HERALD_HOME": str(home)} | settings
-    database = Database(Settings.from_environment(environ).database_url, inline)
-    database.migrate()
-    database.close()
+    migrated_file(home / "herald.db")
     program = f"import sys, wsgi; print(*(name for name in {COSTLY} if name in sys.modules))"
     assert set(_output([sys.executable, "-c", program], environ).split()) == loaded
 
