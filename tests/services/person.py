@@ -11,7 +11,7 @@ from tests.services.herald import HeraldServer
 from tests.services.node import FOLDER, install_client
 
 SECONDS = 20.0
-DESKTOP, PHONE = (1280, 800), (390, 844)
+DESKTOP, PHONE, SMALL_PHONE = (1280, 800), (390, 844), (320, 640)
 _FORGIVEN = re.compile(r"net::ERR_ABORTED")
 """A request that a page takes back when another page comes."""
 
@@ -68,7 +68,7 @@ class Person:
 
     @contextmanager
     def forgiving(self, text: str) -> Iterator[None]:
-        """Note nothing that says ``text``: a browser's console tells of every answer over 400."""
+        """Note nothing that says ``text``: a console tells of answers over 400, and of none."""
         self._forgiven = text
         try:
             yield
@@ -81,9 +81,11 @@ class Person:
         assert not self.wrong, "\n".join(self.wrong)
 
     def _note(self, kind: str, text: str) -> None:
-        is_forgiven = self._forgiven is not None and self._forgiven in text
-        if kind in {"error", "warning"} and not is_forgiven:
+        if kind in {"error", "warning"} and not self._is_forgiven(text):
             self.wrong.append(f"console {kind}: {text}")
+
+    def _is_forgiven(self, text: str) -> bool:
+        return self._forgiven is not None and self._forgiven in text
 
     def _check(self, request: Request) -> None:
         asked = urlsplit(request.url)
@@ -92,8 +94,9 @@ class Person:
             self.wrong.append(f"asked another host: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        if not _FORGIVEN.search(request.failure or ""):
-            self.wrong.append(f"{request.url}: {request.failure}")
+        failure = request.failure or ""
+        if not _FORGIVEN.search(failure) and not self._is_forgiven(failure):
+            self.wrong.append(f"{request.url}: {failure}")
 
     def _count(self, response: Response) -> None:
         if response.status < 300 and urlsplit(response.url).path.startswith(("/console/", "/")):

@@ -16,6 +16,7 @@ _PAGES = ("", "shoes", "shoes", "shoes/sneakers?size=42", "cart", "about", "blog
 _REFERRERS = ("https://www.google.com/", "https://duckduckgo.com/", "https://news.example/", None)
 _VISITS = ("page_view",) * 6 + ("add_to_cart", "add_to_cart", "checkout", "signup")
 _EVENTS = ("order.created", "order.created", "order.paid", "cart.updated")
+CUSTOMERS = 12
 _CHANCES = random.Random(7)
 _WEEKEND, _STAY_AWAY = (5, 6), 0.5
 
@@ -23,7 +24,7 @@ _WEEKEND, _STAY_AWAY = (5, 6), 0.5
 def order_event(name: str | None = None) -> JsonObject:
     """Return an event, as a service of the shop publishes it."""
     event = name or _CHANCES.choice(_EVENTS)
-    customer = _CHANCES.randint(1, 99)
+    customer = _CHANCES.randint(1, CUSTOMERS)
     item: JsonObject = {
         "sku": f"shoe-{_CHANCES.randint(1, 40)}",
         "size": _CHANCES.randint(36, 46),
@@ -34,7 +35,8 @@ def order_event(name: str | None = None) -> JsonObject:
         "customer": {"id": customer, "name": "Ada Lovelace"},
         "items": [item],
     }
-    return {"event": event, "rooms": ["orders", f"customer-{customer}"], "data": data}
+    rooms: list[JsonValue] = ["orders", f"customer-{customer}"]
+    return {"event": event, "rooms": rooms[event == "cart.updated" :], "data": data}
 
 
 def visits(number: int, days: int = 60) -> list[JsonValue]:

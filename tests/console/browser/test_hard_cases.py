@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from logger_lib import JsonObject
 from tests.console.browser.conftest import APP, Shop, goto
 from tests.services.person import SECONDS, Person
+from tests.services.socket_client import SocketClient
 
 WAITING = """async () => {
   const { Waiting } = await import("/console/live-events.js");
@@ -107,6 +109,119 @@ def test_names_that_every_object_has_are_no_pages(page: Page) -> None:
     page.get_by_role("heading", name="Live", exact=True, level=1).wait_for()
     goto(page, "analytics?range=constructor")
     expect(page.locator("#analytics-told")).to_contain_text("beside the 7 days before")
+
+
+def test_a_page_that_is_left_shows_nothing_any_more(person: Person, page: Page) -> None:
+    """What it was waiting for fails later, and what it had opened is closed with it."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    goto(page, "live")
+    page.get_by_role("button", name="Publish").click()
+    page.route("**/auth/apps", hold)
+    page.evaluate("location.hash = '#/log?app=not-known-yet'")
+    wait_in(page, lambda: len(held) == 1)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    goto(page, "health")
+    with person.forgiving("net::ERR_FAILED"):
+        held[0].abort()
+        page.unroute("**/auth/apps")
+        expect(page.locator("#ready")).to_have_text("Ready")
+        page.evaluate("location.hash = '#/keys'")
+        page.get_by_role("region", name="App shop").wait_for()
+    assert page.get_by_text("could not be loaded").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "asked", "said"),
+    [
+        ("keys", "**/auth/apps", "Your apps could not be asked for"),
+        ("analytics", "**/analytics/overview?*", "The hits could not be counted"),
+    ],
+)
+def test_what_failed_is_tried_again(
+    person: Person, page: Page, where: str, asked: str, said: str
+) -> None:
+    """The page says what failed, and its button asks again."""
+    goto(page, "health")
+    refusal = {"error": {"code": "unavailable", "message": "Try again in a moment."}}
+    page.route(asked, lambda route: route.fulfill(status=503, body=json.dumps(refusal)))
+    with person.forgiving("503"):
+        goto(page, where)
+        failed = page.get_by_role("alert").filter(has_text=said)
+        expect(failed).to_contain_text("Try again in a moment.")
+        page.unroute(asked)
+        failed.get_by_role("button", name="Try again").click()
+        expect(failed).to_have_count(0)
+    expect(page.locator(".card").first).to_be_visible()
+
+
+def test_sockets_say_what_they_do_not_know(person: Person, page: Page) -> None:
+    """A room that none can be called is nobody's, and an answer that failed is no answer."""
+    told = page.locator("#socket-count")
+    with person.forgiving("422"):
+        goto(page, f"sockets?room={'a' * 300}")
+        expect(told).to_contain_text("Not known")
+    expect(page.get_by_text("Nobody is connected")).to_be_hidden()
+
+
+def test_the_focus_stays_with_its_socket(page: Page, shop: Shop) -> None:
+    """Others come in front of it, or behind: Enter never disconnects somebody else."""
+    with SocketClient(shop.server.url, shop.key, "focus") as first:
+        goto(page, "sockets?room=focus")
+        page.get_by_role("button", name=f"Disconnect {first.sid}").focus()
+        with ExitStack() as others:
+            for _ in range(4):
+                others.enter_context(SocketClient(shop.server.url, shop.key, "focus"))
+            expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", "6")
+            expect(page.get_by_role("button", name=f"Disconnect {first.sid}")).to_be_focused()
+
+
+def test_a_key_is_not_lost_by_a_slip(page: Page) -> None:
+    """A press beside its panel, or Escape, asks first, as long as it was not copied."""
+    goto(page, "keys")
+    page.get_by_role("region", name="App shop").get_by_role("button", name="Issue").click()
+    page.get_by_label("publish").uncheck()
+    page.get_by_role("button", name="Issue", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(
+        "Tick at least one thing that the key may do."
+    )
+    page.get_by_label("collect").check()
+    page.get_by_role("button", name="Issue", exact=True).click()
+    key = page.get_by_label("The new key")
+    expect(key).to_be_visible()
+    question = page.get_by_role("alertdialog")
+    for is_pressed in (False, True):
+        if is_pressed:
+            page.keyboard.press("Escape")
+        else:
+            page.mouse.click(5, 300)
+        expect(question).to_contain_text("cannot be shown again")
+        question.get_by_role("button", name="Cancel").click()
+        expect(key).to_be_visible()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Key copied.")).to_be_visible()
+    page.mouse.click(5, 300)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_who_could_not_sign_out_is_told(person: Person, page: Page) -> None:
+    """They are signed in still."""
+    goto(page, "health")
+    page.route("**/auth/logout", lambda route: route.abort())
+    page.get_by_label("Account").click()
+    with person.forgiving("net::ERR_FAILED"):
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_text("Herald does not answer.")).to_be_visible()
+
+
+def test_a_name_does_not_turn_around(page: Page, shop: Shop) -> None:
+    """One that is written from the right to look like another is told as it is."""
+    shop.publish("\u202elive\u202c")
+    goto(page, "log")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("[U+202E]live[U+202C]")
 
 
 def test_nobody_publishes_to_everybody_by_a_comma(page: Page) -> None:

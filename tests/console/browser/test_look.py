@@ -1,12 +1,16 @@
 """How the pages look and sound: axe finds nothing, nothing runs over, and pictures for the docs."""
 
+from contextlib import ExitStack
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from logger_lib import JsonObject
 from tests.console.browser.conftest import APP, Shop, goto, keep_screenshot
-from tests.services.person import DESKTOP, PHONE, Person, violations
+from tests.services.person import DESKTOP, PHONE, SMALL_PHONE, Person, violations
 from tests.services.socket_client import SocketClient
 
+VISITORS = 7
 LIVE_EVENTS = 18
 """As many as fill a picture."""
 
@@ -31,7 +35,9 @@ def test_every_page(browser: Browser, shop: Shop, scheme: str) -> None:
     page = person.sign_in()
     page.get_by_label("App", exact=True).select_option(APP)
     shop.publish(*["invoice.sent", "invoice.paid"] * 3)
-    with SocketClient(shop.server.url, shop.key, "orders", "customer-7"):
+    with ExitStack() as visitors:
+        for number in range(VISITORS):
+            visitors.enter_context(_visitor(shop, f"customer-{number + 1}"))
         for where in PAGES:
             _look(page, shop, where)
             name = where.partition("?")[0]
@@ -40,8 +46,18 @@ def test_every_page(browser: Browser, shop: Shop, scheme: str) -> None:
                 assert violations(page) == [], (where, size)
                 assert page.evaluate(WIDER) == 0, (where, size)
                 _keep(page, name if size == DESKTOP else f"{name}-phone", scheme)
+            page.set_viewport_size({"width": SMALL_PHONE[0], "height": SMALL_PHONE[1]})
+            assert page.evaluate(WIDER) == 0, where
             page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
     person.leave()
+
+
+def _visitor(shop: Shop, name: str) -> SocketClient:
+    """Return the socket of somebody who is in a room of their own, and in that of all orders."""
+    wanted: JsonObject = {"rooms": ["orders", name], "subject": name}
+    answer = shop.server.post("/tokens", wanted, shop.key)
+    assert answer.status_code == 201, answer.text
+    return SocketClient(shop.server.url, answer.json()["token"], "orders", name)
 
 
 def _look(page: Page, shop: Shop, where: str) -> None:

@@ -4,7 +4,7 @@ import { withQuery } from "./api.js";
 import { breakdownList } from "./breakdown-list.js";
 import { Chart } from "./chart.js";
 import { fill, h, say } from "./dom.js";
-import { toastError } from "./panel.js";
+import { failedHere } from "./placeholder.js";
 import { before, daysIn, rangeOf, rangePicker } from "./ranges.js";
 import { go } from "./router.js";
 import { count, plural, short, today } from "./time.js";
@@ -30,7 +30,7 @@ export const title = "Analytics";
 export function mount(view) {
   const page = new AnalyticsPage(view);
   view.root.append(page.bar, page.body);
-  page.show().catch((error) => view.signal.aborted || toastError(error));
+  page.show().catch((error) => view.signal.aborted || page.fail(error, view.again));
   return () => page.chart.close();
 }
 
@@ -61,6 +61,12 @@ class AnalyticsPage {
   /** Ask everything at once, and show each answer when it is there. */
   async show() {
     await Promise.all([this.#showOverview(), this.#showSeries(), this.#showEvents(), ...this.#lists.map((each) => this.#showBreakdown(each))]);
+  }
+
+  /** @param {unknown} error @param {() => void} again */
+  fail(error, again) {
+    say(this.#told, "");
+    fill(this.body, failedHere("The hits could not be counted", error, again));
   }
 
   #makeBar() {

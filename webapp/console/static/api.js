@@ -22,6 +22,15 @@ export class CallFailed extends Error {
   }
 }
 
+/** What is told of an error: all that is known of a call that failed.
+ *
+ * @param {unknown} error
+ */
+export function messageOf(error) {
+  if (error instanceof CallFailed) return error.whole;
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * @typedef {{status: number, body: any, ms: number}} Answer
  * @typedef {{method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} Options

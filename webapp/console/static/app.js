@@ -10,15 +10,16 @@
  * @property {AbortSignal} signal aborted when another page comes
  * @property {import("./api.js").App | undefined} app the one that is looked at, if there is any
  * @property {() => Promise<import("./api.js").App[]>} reloadApps asks which apps there are now
+ * @property {() => void} again shows the page anew
  *
  * @typedef {{title: string, mount: (view: View) => void | (() => void)}} Page
  */
 import { AppCalls, Session } from "./api.js";
 import { fill, find, h, icon, say } from "./dom.js";
-import { toastError } from "./panel.js";
+import { closeAll, toastError } from "./panel.js";
+import { failedHere, nothingHere } from "./placeholder.js";
 import { address, appAsked, go, nameApp, place } from "./router.js";
 import { startTheme } from "./theme.js";
-import { nothingHere } from "./virtual-list.js";
 
 /** @type {Record<string, {label: string, load: () => Promise<Page>, needsApp: boolean}>} */
 const PAGES = {
@@ -69,12 +70,14 @@ class Console {
     if (!Object.hasOwn(PAGES, page)) return go(this.#apps.length === 0 ? "keys" : "live");
     const asked = appAsked();
     const visit = ++this.#visits;
+    const { href } = location;
     this.#end();
     const { load, needsApp, label } = PAGES[page];
     document.title = `${label} · Herald`;
     try {
       const [app, { mount }] = await Promise.all([this.#appOf(asked), load()]);
-      if (visit !== this.#visits) return;
+      // Somebody has gone on: that is shown in its turn.
+      if (visit !== this.#visits || location.href !== href) return;
       if (app) this.#lookAt(app);
       markLinks(page);
       fill(this.#root);
@@ -82,7 +85,7 @@ class Console {
       if (needsApp && !app) this.#root.append(asked === null ? noApp() : notYours(asked, page));
       else this.#leave = mount(this.#view(query)) ?? (() => {});
     } catch (error) {
-      fill(this.#root, nothingHere("This page could not be loaded", String(error)));
+      if (visit === this.#visits) fill(this.#root, failedHere("This page could not be loaded", error, () => void this.show()));
     }
   }
 
@@ -90,7 +93,11 @@ class Console {
   #view(query) {
     const calls = /** @type {AppCalls} */ (this.#calls);
     const { signal } = this.#over;
-    return { root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal, reloadApps: () => this.#reloadApps() };
+    return {
+      root: this.#root, session: this.#session, calls, app: this.#calls?.app, query, signal,
+      reloadApps: () => this.#reloadApps(),
+      again: () => void this.show(),
+    };
   }
 
   async #reloadApps() {
@@ -102,6 +109,7 @@ class Console {
   #end() {
     this.#leave();
     this.#leave = () => {};
+    closeAll();
     this.#over.abort();
     this.#over = new AbortController();
   }
@@ -186,21 +194,25 @@ function showAccount(session) {
   say(find("#who"), email || name);
   say(find("#initial"), (name || email || "?").slice(0, 1).toUpperCase());
   find("#sign-out").addEventListener("click", async () => {
-    await session.post("/auth/logout", {});
-    location.assign("/auth/login");
+    try {
+      await session.post("/auth/logout", {});
+      location.assign("/auth/login");
+    } catch (error) {
+      toastError(error); // who believes to have left has not
+    }
   });
 }
 
 async function start() {
-  startTheme(find("#theme"));
   try {
     const session = await Session.open();
+    const apps = await session.apps();
     showAccount(session);
-    await new Console(session, await session.apps()).start();
+    await new Console(session, apps).start();
   } catch (error) {
-    fill(find("#page"), nothingHere("The console could not begin", error instanceof Error ? error.message : String(error)));
-    toastError(error);
+    fill(find("#page"), failedHere("The console could not begin", error, () => void start()));
   }
 }
 
+startTheme(find("#theme"));
 void start();

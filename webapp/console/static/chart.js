@@ -89,7 +89,7 @@ function options({ series, byHour }, width) {
     width,
     height: HEIGHT,
     cursor: { points: { size: 7 }, drag: { x: false, y: false } },
-    legend: { live: true },
+    legend: { live: true, markers: { dash: (/** @type {any} */ _plot, /** @type {number} */ place) => (series[place - 1]?.kind === "dashed" ? "dashed" : "solid") } },
     scales: { x: { time: true }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, Math.max(4, high * 1.1)] } },
     axes: [
       { ...axis, grid: { show: false }, space: 80, incrs: steps(byHour), values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((at) => named.axis.format(at * 1000)) },

@@ -55,7 +55,18 @@ export function fill(element, ...children) {
  * @param {string | number} text
  */
 export function say(element, text) {
-  if (element.textContent !== String(text)) element.textContent = String(text);
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
+}
+
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text in which nothing turns others around: a name may not look like another one by it.
+ *
+ * @param {string | number} text
+ */
+function visible(text) {
+  return String(text).replace(TURNS, (turn) => `[U+${turn.charCodeAt(0).toString(16).toUpperCase()}]`);
 }
 
 /**
@@ -108,6 +119,6 @@ export function icon(name) {
 function add(element, children) {
   for (const child of children.flat()) {
     if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
+    element.append(child instanceof Node ? child : visible(child));
   }
 }

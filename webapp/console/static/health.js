@@ -1,10 +1,10 @@
 // @ts-check
 /** The page *Health*: the state of each part, whatever parts this Herald has. */
-import { call } from "./api.js";
+import { call, messageOf } from "./api.js";
 import { fill, h, say } from "./dom.js";
 import { jsonView } from "./json-view.js";
-import { bytes, count } from "./time.js";
-import { nothingHere } from "./virtual-list.js";
+import { bytes, clockTime, count } from "./time.js";
+import { nothingHere } from "./placeholder.js";
 
 const AGAIN_MS = 3_000;
 const GOOD = new Set(["ok", "ready", "live", "up", "connected", "none", "embedded"]);
@@ -29,6 +29,7 @@ export function mount({ root, signal }) {
     // Nothing in it takes the focus, and a keyboard is to scroll it too.
     h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Parts" }, parts),
   );
+  let seenAt = "";
   const look = async () => {
     try {
       const { status, body } = await call("/health/ready", { signal });
@@ -37,11 +38,12 @@ export function mount({ root, signal }) {
       if (signal.aborted) return;
       state.dataset.state = "lost";
       say(state, "Not reached");
-      say(told, error instanceof Error ? error.message : String(error));
+      say(told, messageOf(error) + (seenAt && ` What stands below was told at ${seenAt}.`));
     }
   };
   /** @param {number} status @param {ToldRecord} body */
   const show = (status, body) => {
+    seenAt = clockTime(new Date());
     const isReady = status === 200;
     state.dataset.state = isReady ? "live" : "lost";
     say(state, isReady ? "Ready" : "Not ready");
@@ -88,30 +90,27 @@ function stateBadge(state) {
 /** @param {Told} told */
 function facts(told) {
   if (!isRecord(told)) return h("p", {}, value(told));
-  const rows = Object.entries(told).flatMap(([name, each]) =>
-    name === "state" && typeof each === "string" ? [] : [h("dt", {}, words(name)), h("dd", {}, isBytes(name) && typeof each === "number" ? bytes(each) : value(each))],
-  );
+  const rows = Object.entries(told).flatMap(([name, each]) => (name === "state" && typeof each === "string" ? [] : fact(name, each)));
   return rows.length === 0 ? null : h("dl", { class: "facts" }, rows);
 }
 
-/** @param {Told} told @returns {Node | string} */
+/** A name and what it is; a part of a part, as each logger is one of `loggers`, has a state too.
+ *
+ * @param {string} name @param {Told} told
+ */
+function fact(name, told) {
+  if (!isRecord(told)) return [h("dt", {}, words(name)), h("dd", {}, isBytes(name) && typeof told === "number" ? bytes(told) : value(told))];
+  const badge = typeof told.state === "string" ? stateBadge(told.state) : null;
+  return [h("dt", { class: "part-of-it" }, words(name), badge), h("dd", { class: "part-of-it" }, facts(told) ?? "–")];
+}
+
+/** @param {Exclude<Told, ToldRecord>} told @returns {Node | string} */
 function value(told) {
   if (told === null) return "–";
   if (typeof told === "number") return count(told);
   if (typeof told === "boolean") return told ? "yes" : "no";
-  if (typeof told === "string") return told;
   if (Array.isArray(told)) return told.every((each) => typeof each !== "object") ? told.join(", ") || "–" : jsonView(told, "Details");
-  return nested(told);
-}
-
-/** A part of a part, as each logger is one of `loggers`: its own state stands in front.
- *
- * @param {ToldRecord} told
- */
-function nested(told) {
-  const rows = facts(told);
-  if (typeof told.state !== "string") return rows ?? "–";
-  return h("div", {}, stateBadge(told.state), rows);
+  return String(told);
 }
 
 /** @param {string} name */

@@ -1,10 +1,10 @@
 // @ts-check
 /** The page *Keys*: apps are registered; their keys issued, shown once, and revoked. */
-import { CallFailed, withQuery } from "./api.js";
+import { messageOf, withQuery } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { confirmed, copy, openPanel, toast, toastError } from "./panel.js";
 import { day } from "./time.js";
-import { nothingHere } from "./virtual-list.js";
+import { failedHere, nothingHere } from "./placeholder.js";
 
 const SCOPES = [
   ["publish", "POST /events"],
@@ -32,7 +32,7 @@ export function mount(view) {
     h("div", { class: "bar" }, h("div", { class: "bar-title" }, h("h1", {}, "Keys")), h("div", { class: "bar-tools" }, register)),
     apps,
   );
-  show().catch(toastError);
+  show().catch((error) => view.signal.aborted || fill(apps, failedHere("Your apps could not be asked for", error, view.again)));
 }
 
 /**
@@ -124,20 +124,23 @@ function openIssuing(view, app, changed) {
   ], "Issue");
   const panel = openPanel(`A key for ${app.appName}`, form);
   whenSent(form, async (typed) => {
+    if (!typed.has("scopes")) throw new Error("Tick at least one thing that the key may do.");
     const days = typed.get("days");
     const wanted = { appName: app.appName, scopes: typed.getAll("scopes"), ...(typed.get("name") && { name: typed.get("name") }), ...(days && { expiresInDays: Number(days) }) };
     const { apiKey } = await view.session.post("/auth/api-key", wanted);
-    panel.refill(...issued(apiKey, () => panel.dialog.close()));
+    panel.hold("The key was not copied, and it cannot be shown again.");
+    panel.refill(...issued(apiKey, () => panel.hold(""), () => panel.dialog.close()));
     await changed();
   });
 }
 
-/** @param {string} token @param {() => void} close */
-function issued(token, close) {
+/** @param {string} token @param {() => void} copied @param {() => void} close */
+function issued(token, copied, close) {
+  const take = () => copy(token, "Key").then((isCopied) => isCopied && copied());
   const field = /** @type {HTMLInputElement} */ (h("input", { class: "mono", readonly: true, value: token, "aria-label": "The new key", id: "new-key", onfocus: () => field.select() }));
   return [
     h("p", { class: "notice" }, "Copy it now: it is shown this once, and Herald does not keep it."),
-    h("div", { class: "actions" }, field, h("button", { type: "button", class: "primary", onclick: () => void copy(token, "Key") }, icon("copy"), "Copy")),
+    h("div", { class: "actions" }, field, h("button", { type: "button", class: "primary", onclick: () => void take() }, icon("copy"), "Copy")),
     h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "How it is used" }, `curl ${location.origin}/events \\\n  -H "Authorization: Bearer $KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '{"event": "order.created", "data": {"orderId": "cfa3f520"}}'`),
     h("div", { class: "actions" }, h("button", { type: "button", onclick: close }, "Done")),
   ];
@@ -174,7 +177,7 @@ function whenSent(form, send) {
       await send(new FormData(form));
     } catch (error) {
       const problem = form.querySelector(".problem");
-      if (problem) problem.textContent = error instanceof CallFailed ? error.whole : String(error);
+      if (problem) problem.textContent = messageOf(error);
     }
     button.disabled = false;
   });

@@ -6,7 +6,8 @@ import { EventRing, listen, Waiting } from "./live-events.js";
 import { openPublishForm } from "./publish-form.js";
 import { note } from "./router.js";
 import { count, plural, timeOfDay } from "./time.js";
-import { nothingHere, VirtualList } from "./virtual-list.js";
+import { nothingHere } from "./placeholder.js";
+import { VirtualList } from "./virtual-list.js";
 
 const COLUMNS = [
   { label: "Time", name: "time" },

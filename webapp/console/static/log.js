@@ -1,11 +1,12 @@
 // @ts-check
 /** The page *Log*: what was published, searched, page after page. */
 import { find, h, icon, say } from "./dom.js";
-import { CallFailed, withQuery } from "./api.js";
+import { messageOf, withQuery } from "./api.js";
 import { openEvent } from "./event-panel.js";
 import { step } from "./router.js";
 import { count, localMinute, moment } from "./time.js";
-import { nothingHere, VirtualList } from "./virtual-list.js";
+import { nothingHere } from "./placeholder.js";
+import { VirtualList } from "./virtual-list.js";
 
 const COLUMNS = [
   { label: "Time", name: "moment" },
@@ -107,8 +108,8 @@ class Search {
     this.#isAsking = false;
     this.#found.push(...events);
     this.#next = next;
-    const isMore = next === null ? "" : ", and more further down";
-    this.#tell(`${count(this.#found.length)} found${isMore}`, this.#found.length > 0 ? "" : "No event was found");
+    const further = this.#found.length >= MOST_EVENTS ? "; narrow the search for older ones" : ", and more further down";
+    this.#tell(`${count(this.#found.length)} found${next === null ? "" : further}`, this.#found.length > 0 ? "" : "No event was found");
     this.list.resize(this.#found.length);
     // A page may be empty, or too short to scroll in, before the end.
     if (next !== null && events.length === 0) void this.#more();
@@ -118,8 +119,7 @@ class Search {
   #fail(error) {
     this.#isAsking = false;
     this.again.hidden = false;
-    const why = error instanceof CallFailed ? error.whole : String(error);
-    this.#tell("The search failed", this.#found.length === 0 ? why : "");
+    this.#tell("The search failed", this.#found.length === 0 ? messageOf(error) : "");
   }
 
   /** @param {string} told @param {string} nothing why there is no row; empty where there are */

@@ -1,11 +1,13 @@
 // @ts-check
 /** What opens beside a page: a dialog at the edge, a question, a word at the foot. */
+import { messageOf } from "./api.js";
 import { fill, find, h, icon } from "./dom.js";
 
 const TOAST_MS = 6_000;
 
 /**
- * Open a dialog at the right; Escape, the cross and a press outside of it close it.
+ * Open a dialog at the right; Escape, the cross and a press outside of it close it, after a question
+ * where `hold` has told why that would be a loss.
  *
  * @param {string} title @param {...(Node | string)} content
  */
@@ -16,14 +18,28 @@ export function openPanel(title, ...content) {
   const dialog = /** @type {HTMLDialogElement} */ (
     h("dialog", { class: "panel", "aria-labelledby": "panel-title" }, h("header", {}, heading, cross), body)
   );
-  cross.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  let loss = "";
+  const close = async () => {
+    if (!loss || (await confirmed("Close this?", loss, "Close"))) dialog.close();
+  };
+  cross.addEventListener("click", () => void close());
+  dialog.addEventListener("click", (event) => event.target === dialog && void close());
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    void close();
+  });
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
   /** @param {...(Node | string)} more */
   const refill = (...more) => fill(body, ...more);
-  return { dialog, refill };
+  const hold = (/** @type {string} */ why) => void (loss = why);
+  return { dialog, refill, hold };
+}
+
+/** Close what is open beside a page that is left. */
+export function closeAll() {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
 /**
@@ -72,10 +88,10 @@ export function toast(text, kind = "good") {
  */
 export function toastError(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;
-  toast(error instanceof Error ? error.message : String(error), "bad");
+  toast(messageOf(error), "bad");
 }
 
-/** Copy a text, and say so.
+/** Copy a text, and say so; resolves to whether it could be.
  *
  * @param {string} text @param {string} what
  */
@@ -83,7 +99,9 @@ export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
     toast(`${what} copied.`);
+    return true;
   } catch {
     toast(`The browser does not let this page copy: select the ${what.toLowerCase()} and copy it.`, "bad");
+    return false;
   }
 }

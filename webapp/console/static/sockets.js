@@ -1,11 +1,12 @@
 // @ts-check
 /** The page *Sockets*: who is connected now, by room, on all hosts. */
-import { withQuery } from "./api.js";
+import { messageOf, withQuery } from "./api.js";
 import { fill, h, say } from "./dom.js";
 import { confirmed, copy, toast, toastError } from "./panel.js";
 import { step } from "./router.js";
 import { ago, count, moment, plural } from "./time.js";
-import { nothingHere, VirtualList } from "./virtual-list.js";
+import { nothingHere } from "./placeholder.js";
+import { VirtualList } from "./virtual-list.js";
 
 const PAGE = 500;
 const MOST_ROOMS = 200;
@@ -56,6 +57,7 @@ class SocketsPage {
       open: (index) => void copy(this.#sockets[index].sid, "Id"),
     });
     this.#nothing = nothingHere("Nobody is connected", "A client of this app is here as soon as it is.");
+    this.#nothing.hidden = true; // until it is known
     this.body = h("div", { class: "split" },
       h("section", { class: "side", "aria-label": "Rooms" }, this.#prefix, this.#rooms),
       h("section", { class: "split-main", "aria-labelledby": "sockets-of" }, this.#heading, h("div", { class: "fills" }, this.list.element, this.#nothing)),
@@ -93,9 +95,16 @@ class SocketsPage {
       const [rooms, sockets] = await Promise.all([this.#calls.get(asked, this.#signal), this.#all()]);
       if (look === this.#looks && !this.#signal.aborted) this.#show(rooms, sockets);
     } catch (error) {
-      toastError(error);
+      if (look === this.#looks && !this.#signal.aborted) this.#fail(error);
     }
     if (look === this.#looks && !this.#signal.aborted) this.#lookIn(AGAIN_MS);
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#told.classList.add("bad-text");
+    const isKnown = this.#heading.textContent !== "";
+    say(this.#told, `${isKnown ? "Not up to date" : "Not known"}: ${messageOf(error)}`);
   }
 
   /** @returns {Promise<{sockets: Connected[], isWhole: boolean}>} */
@@ -117,12 +126,24 @@ class SocketsPage {
    */
   #show(told, { sockets, isWhole }) {
     this.#sockets = sockets;
+    this.#told.classList.remove("bad-text");
     const unreached = told.unreached ? ` · without ${plural(told.unreached.length, "host")} that did not answer` : "";
     say(this.#told, `${plural(told.sockets, "socket")} connected${unreached}`);
     say(this.#heading, (this.#room ? `In ${this.#room}` : "All sockets") + (isWhole ? "" : `: the first ${count(MOST_SOCKETS)}`));
     this.#showRooms(told);
     this.#nothing.hidden = sockets.length > 0;
+    const focused = document.activeElement?.closest(".action")?.getAttribute("data-sid");
     this.list.resize(sockets.length);
+    if (focused) this.#focus(focused);
+  }
+
+  /** Stay with a socket whose row is another one now.
+   *
+   * @param {string} sid
+   */
+  #focus(sid) {
+    const button = [...this.list.element.querySelectorAll(".action")].find((each) => each instanceof HTMLElement && each.dataset.sid === sid)?.querySelector("button");
+    (button ?? this.list.element).focus();
   }
 
   /** @param {{sockets: number, rooms: {room: string, sockets: number}[], next: string | null}} told */
@@ -149,6 +170,8 @@ class SocketsPage {
   /** @param {string} room */
   #choose(room) {
     this.#room = room;
+    this.#heading.textContent = "";
+    this.#nothing.hidden = true;
     step("sockets", { room });
     this.list.toTop();
     void this.look();

@@ -22,7 +22,15 @@ const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumF
  */
 export function timeOfDay(iso) {
   const at = new Date(iso);
-  return `${clock.format(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+  return `${clockTime(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** The time of day to the second.
+ *
+ * @param {Date} at
+ */
+export function clockTime(at) {
+  return clock.format(at);
 }
 
 /** @param {string} iso */

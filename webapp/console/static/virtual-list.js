@@ -8,7 +8,7 @@
  * @typedef {{label: string, name: string}} Column  the name is the class of its cells
  * @typedef {(index: number, cells: HTMLElement[], row: HTMLElement) => void} Show
  */
-import { fill, h } from "./dom.js";
+import { h } from "./dom.js";
 
 const SPARE_ROWS = 6;
 
@@ -177,14 +177,4 @@ export class VirtualList {
     this.#rowHeight = row;
     this.resize(this.#count);
   }
-}
-
-/** Say instead of rows why there are none.
- *
- * @param {string} title @param {...(Node | string)} more
- */
-export function nothingHere(title, ...more) {
-  const box = h("div", { class: "nothing" });
-  fill(box, h("p", { class: "nothing-title" }, title), h("p", {}, ...more));
-  return box;
 }
