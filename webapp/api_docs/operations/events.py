@@ -202,6 +202,7 @@ EVENTS = (
         path="/events/{id}",
         tag=TAG,
         summary="See one event, and who got it",
+        description="Its id is in the answer to `POST /events`: that of the example is nobody's.",
         security=by_key(Scope.READ),
         parameters=(
             {

@@ -225,7 +225,10 @@ ROOMS = (
         path="/sockets/{sid}",
         tag=TAG,
         summary="Disconnect a socket",
-        description="On whichever host it is. Its client hears why, and does not come back itself.",
+        description=(
+            "On whichever host it is. Its client hears why, and does not come back itself."
+            " Ids are in the answer to `GET /sockets`: the one of the example is nobody's."
+        ),
         security=by_key(Scope.SUBSCRIBE, Scope.READ),
         parameters=(
             {
