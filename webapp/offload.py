@@ -21,9 +21,11 @@ library keeps for each thread for good: with eventlet's twenty that were 70 MiB.
 class ThreadOffload:
     """Runs blocking calls in a real thread, one at a time, while the event loop goes on.
 
-    One at a time, because the locks inside libraries are green after patching: free to use from
-    any thread, but a green lock that two threads want at once never wakes the second one. For the
-    same reason a call must not use the ``logging`` module.
+    One at a time, because the locks that a destination's library makes for it, such as those of an
+    engine's pool, are green after patching: free to use from any thread, but a green lock that two
+    threads want at once never wakes the second one. Locks that are shared by several destinations
+    must be real ones (``webapp.patching`` sees to SQLAlchemy's); for the same reason a call must
+    not use the ``logging`` module.
     """
 
     def __init__(self) -> None:

@@ -15,6 +15,11 @@ Answer = TypeVar("Answer")
 def patch() -> None:
     """Replace Python's blocking calls by those of eventlet; a second time nothing happens.
 
+    SQLAlchemy is imported before. The locks that it makes then are those of the whole process, such
+    as the one that numbers sessions, and several real threads are inside it at one moment (see
+    ``webapp.offload``): of two that want a green lock the second is never woken. Those that an
+    engine makes for itself are green, as they have to be where greenlets share its connections.
+
     Eventlet's resolver, a tenth of what a start of Herald would take, is loaded with the first name
     that is looked up: the embedded defaults look up none. ``webapp`` has eventlet go without it.
     """
@@ -22,6 +27,7 @@ def patch() -> None:
     green_socket.gethostbyname = _late(lambda: _resolver().gethostbyname)
     green_socket.gethostbyname_ex = _late(lambda: _resolver().gethostbyname_ex)
     green_socket.getnameinfo = _late(lambda: _resolver().getnameinfo)
+    import_module("sqlalchemy.orm")
     eventlet.monkey_patch()
 
 

@@ -291,9 +291,10 @@ def test_sslmode_can_demand_a_certificate() -> None:
         assert context.check_hostname is checks_name
 
 
-def test_the_event_loop_goes_on(tmp_path: Path) -> None:
-    """Under eventlet a locked SQLite file holds up its caller alone."""
-    script = Path(__file__).with_name("patched_process.py")
+@pytest.mark.parametrize("program", ["patched_process.py", "crossing_process.py"])
+def test_the_event_loop_goes_on(program: str, tmp_path: Path) -> None:
+    """Under eventlet a locked SQLite file holds up its caller alone, and no thread another one."""
+    script = Path(__file__).with_name(program)
     done = subprocess.run(
         [sys.executable, script, tmp_path], capture_output=True, text=True, timeout=50, check=False
     )

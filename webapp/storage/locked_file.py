@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.02
 class Unlocked:
     """An offload that tries a call again while the file is locked, and gives its turn up meanwhile.
 
-    All calls on one database take turns, as no two real threads may be inside SQLAlchemy (see
+    All calls on one database take turns, as no two real threads may be at one engine (see
     ``webapp.offload``: its locks are green). SQLite itself would wait for a lock inside the turn,
     and a look at a key, which no lock hinders, would wait behind a write to the log that one does.
     So the driver is told not to wait, and the waiting is done here, between two turns: there is
