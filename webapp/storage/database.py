@@ -1,5 +1,6 @@
 """Transactions on the database, off the event loop where the driver would block it."""
 
+import logging
 import random
 import sqlite3
 import time
@@ -41,8 +42,9 @@ class Database:
         self._url = url
         self._engine = pooled_engine(url)
         self._offload = Unlocked(offload) if is_sqlite(make_url(url)) else inline
-        # Now, as its lock would otherwise be taken for the first time in a thread of the offload.
+        # Now, as their locks would otherwise be taken first in a thread of the offload.
         configure_mappers()
+        self._engine.pool.logger.isEnabledFor(logging.DEBUG)
 
     @property
     def engine(self) -> Engine:
