@@ -95,7 +95,7 @@ def test_what_opens_beside_a_page(page: Page) -> None:
     page.get_by_role("button", name="Publish").click()
     assert violations(page) == []
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
-    expect(page.get_by_role("dialog").get_by_text("202")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("202", exact=True)).to_be_visible()
     keep_screenshot(page, "publish")
     page.keyboard.press("Escape")
     page.get_by_role("grid").get_by_role("row").nth(1).click()

@@ -27,7 +27,7 @@ def test_published_in_one_tab_and_seen_in_another(person: Person, page: Page) ->
     form.get_by_label("Rooms").fill("orders, vip")
     form.get_by_label("Data").fill('{"<b>": "<script>alert(2)</script>"}')
     form.get_by_role("button", name="Publish").click()
-    expect(form.get_by_text("202")).to_be_visible()
+    expect(form.get_by_text("202", exact=True)).to_be_visible()
     expect(form.get_by_label("The answer")).to_contain_text('"recipients": 0')
     form.get_by_label("Data").fill("[1]")
     with person.forgiving("422"):
